@@ -1,0 +1,1 @@
+"""Shapes as unions of primitives, and their signed distance."""

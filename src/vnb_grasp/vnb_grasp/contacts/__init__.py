@@ -1,0 +1,1 @@
+"""Contact frames, friction cones and the grasp map."""

@@ -1,0 +1,1 @@
+"""Rigid transforms: SE(3) and its tangent, rotation conversions."""

@@ -1,0 +1,1 @@
+"""Differentiable forward kinematics of hand and arm."""

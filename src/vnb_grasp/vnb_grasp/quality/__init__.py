@@ -1,0 +1,1 @@
+"""Grasp quality measures on the wrench space."""
