@@ -1,0 +1,1 @@
+"""Beliefs over what a hand cannot see: latent layout, Gaussian mixtures, learned dynamics, training."""
