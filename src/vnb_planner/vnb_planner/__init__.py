@@ -1,0 +1,1 @@
+"""Risk measures, costs and planners: from a belief over contacts to finger velocities."""
