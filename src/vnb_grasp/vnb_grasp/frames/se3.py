@@ -1,7 +1,7 @@
 """Rotations and rigid transforms, batched and differentiable.
 
-Transforms are homogeneous matrices ``T_target_source`` of shape (..., 4, 4) in metres. A pose tangent ``xi = (v, w)`` is
-(..., 6): translation [m] first, then a rotation vector [rad], both in the axes of the target frame. All functions
+Transforms are homogeneous matrices ``T_target_source`` of shape (..., 4, 4) in metres. A pose tangent ``xi = (v, w)``
+is (..., 6): translation [m] first, then a rotation vector [rad], both in the axes of the target frame. All functions
 broadcast over leading dimensions, follow the dtype and device of their arguments, have finite gradients everywhere
 except for :func:`log_so3` at exactly pi (where the logarithm jumps), and let NaN through instead of hiding it.
 
@@ -33,7 +33,7 @@ def hat(w: Tensor) -> Tensor:
     _require(w, (3,), "w")
     x, y, z = w.unbind(-1)
     o = torch.zeros_like(x)
-    return torch.stack((o, -z, y, z, o, -x, -y, x, o), -1).unflatten(-1, (3, 3))
+    return torch.stack((o, -z, y, z, o, -x, -y, x, o), -1).reshape(*w.shape[:-1], 3, 3)
 
 
 def exp_so3(w: Tensor) -> Tensor:
@@ -131,14 +131,14 @@ def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
         (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
         (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
-    return torch.stack([entry for row in rows for entry in row], -1).unflatten(-1, (3, 3))
+    return torch.stack([entry for row in rows for entry in row], -1).reshape(*quaternion.shape[:-1], 3, 3)
 
 
 def matrix_to_quaternion(rotation: Tensor) -> Tensor:
     """Return the unit quaternion (..., 4) = (w, x, y, z), w >= 0, of ``rotation`` (..., 3, 3).
 
-    The outer product ``4 q q^T`` is linear in the rotation matrix; its row with the largest diagonal entry is a multiple
-    of q by at least 2, so that the division is safe at every angle (Shepperd 1978).
+    The outer product ``4 q q^T`` is linear in the rotation matrix; its row with the largest diagonal entry is a
+    multiple of q by at least 2, so that the division is safe at every angle (Shepperd 1978).
     """
     _require(rotation, (3, 3), "rotation")
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = rotation.flatten(-2).unbind(-1)
@@ -146,11 +146,13 @@ def matrix_to_quaternion(rotation: Tensor) -> Tensor:
     xy, xz, yz = m01 + m10, m02 + m20, m12 + m21
     diagonal = torch.stack((1 + m00 + m11 + m22, 1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22), -1)
     ww, xx, yy, zz = diagonal.unbind(-1)
-    outer = torch.stack((ww, wx, wy, wz, wx, xx, xy, xz, wy, xy, yy, yz, wz, xz, yz, zz), -1).unflatten(-1, (4, 4))
+    outer = torch.stack((ww, wx, wy, wz, wx, xx, xy, xz, wy, xy, yy, yz, wz, xz, yz, zz), -1)
+    outer = outer.reshape(*diagonal.shape[:-1], 4, 4)
     largest = diagonal.argmax(-1)[..., None, None].expand(*diagonal.shape[:-1], 1, 4)
     row = outer.gather(-2, largest)[..., 0, :]
     row = torch.where(row[..., :1] < 0, -row, row)
-    return row / torch.linalg.vector_norm(row, dim=-1, keepdim=True)
+    unit: Tensor = row / torch.linalg.vector_norm(row, dim=-1, keepdim=True)
+    return unit
 
 
 def wxyz_to_xyzw(quaternion: Tensor) -> Tensor:
