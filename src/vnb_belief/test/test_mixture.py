@@ -253,7 +253,7 @@ def test_wrong_shapes_raise() -> None:
         random_mixture().log_prob(torch.zeros(5))
     with pytest.raises(ShapeError, match=r"\(..., n, 2\)"):
         random_mixture().log_prob(torch.zeros(4, 5, 2))
-    with pytest.raises(ConfigError, match="got 3, expected 0..2"):
+    with pytest.raises(ConfigError, match=r"got 3, expected 0\.\.2"):
         random_mixture().component(3)
     with pytest.raises(ConfigError, match="temperature"):
         random_mixture().rsample(2, 0.0)

@@ -169,9 +169,7 @@ class Mixture:
         eps = self._normal((*self.logits.shape, n, self.dim), generator)
         return self.means.unsqueeze(-2) + self.stds.unsqueeze(-2) * eps
 
-    def rsample(
-        self, n: int, temperature: float, generator: Generator | None = None, *, hard: bool = False
-    ) -> Tensor:
+    def rsample(self, n: int, temperature: float, generator: Generator | None = None, *, hard: bool = False) -> Tensor:
         """Return ``n`` Gumbel-Softmax draws, shape ``(..., n, D)``, differentiable in every parameter [Jang2017].
 
         The soft draw blends components, ``theta = sum_k zeta_k (mu_k + sigma_k * eps_k)``, and therefore **does not
@@ -210,7 +208,7 @@ class Mixture:
         """
         draws = self.sample_components(n, generator)
         flat = draws.flatten(-3, -2)  # (..., K * n, D)
-        log_prob = self.log_prob(flat).unflatten(-1, (self.num_components, n))
+        log_prob = self.log_prob(flat).reshape(*self.logits.shape, n)
         return -(self.weights * log_prob.mean(dim=-1)).sum(dim=-1)
 
     def entropy_bounds(self) -> tuple[Tensor, Tensor]:

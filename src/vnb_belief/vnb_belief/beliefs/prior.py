@@ -1,0 +1,31 @@
+"""The belief that never learns: a control."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from vnb_belief.beliefs.base import Belief, not_reset
+from vnb_belief.mixture import Mixture
+from vnb_belief.prior import PriorConfig, prior_mixture
+
+
+class PriorBelief(Belief):
+    """Returns the stated prior at every step.
+
+    Args:
+        num_components: Components K.
+        config: Ranges of the prior.
+    """
+
+    def __init__(self, num_components: int = 8, config: PriorConfig | None = None) -> None:
+        self._mixture = prior_mixture(num_components, config)
+        self._started = False
+
+    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:  # noqa: N803 - transform name
+        self._started = True
+        return self._mixture
+
+    def _update(self, action: Tensor, observation: Tensor) -> Mixture:
+        if not self._started:
+            raise not_reset("prior")
+        return self._mixture

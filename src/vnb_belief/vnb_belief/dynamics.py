@@ -1,0 +1,234 @@
+"""Learned belief dynamics: predict from the action, correct by the observation, decode a mixture.
+
+Three networks [VNB, eq. 10 and table V]: ``h_pred = f_trans([h; a])``, ``h' = f_obs([h_pred; o'])``, and
+``phi' = (1 - alpha) phi + alpha Decode(h')``, an average of mixture *parameters* with rate alpha.
+
+The decoder's output is added to the stated prior in units of the prior's spread, and its last layer starts at zero:
+an untrained network therefore **is** the prior, at every step. Log-standard-deviations pass a smooth bound.
+
+    [VNB] Variational neural beliefs for risk-aware dexterous grasping.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from vnb_belief import layout
+from vnb_belief.checks import require_finite, require_last_dim
+from vnb_belief.mixture import Mixture
+from vnb_belief.prior import PriorConfig, prior_mixture, prior_scales
+from vnb_grasp.errors import ConfigError
+
+HIDDEN_DIM = 64
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """Hyperparameters of the dynamics.
+
+    Attributes:
+        num_components: Components K of the belief.
+        alpha: Rate of the moving average of belief parameters, in (0, 1]; 1 trusts each decode alone.
+        std_floor, std_ceiling: Bounds of a component's standard deviation in units of the prior's spread.
+        prior: Ranges of the prior.
+    """
+
+    num_components: int = 8
+    alpha: float = 0.4
+    std_floor: float = 0.05
+    std_ceiling: float = 5.0
+    prior: PriorConfig = field(default_factory=PriorConfig)
+
+    def __post_init__(self) -> None:
+        if self.num_components < 1:
+            raise ConfigError(f"dynamics num_components: got {self.num_components}, expected >= 1")
+        if not 0.0 < self.alpha <= 1.0:
+            raise ConfigError(f"dynamics alpha: got {self.alpha}, expected 0 < alpha <= 1")
+        if not 0.0 < self.std_floor < self.std_ceiling:
+            raise ConfigError(
+                f"dynamics std bounds: got {self.std_floor}..{self.std_ceiling}, expected 0 < floor < ceiling"
+            )
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Affine normalisation of the model's inputs, ``(x - mean) / std``.
+
+    Attributes:
+        observation_mean, observation_std: Of the relative observation, shape ``(41,)``.
+        action_std: Of the action [rad/s], shape ``(6,)``; its mean stays zero, so that hold stays zero.
+    """
+
+    observation_mean: Tensor
+    observation_std: Tensor
+    action_std: Tensor
+
+    def __post_init__(self) -> None:
+        require_last_dim(self.observation_mean, layout.OBSERVATION_DIM, "observation_mean")
+        require_last_dim(self.observation_std, layout.OBSERVATION_DIM, "observation_std")
+        require_last_dim(self.action_std, layout.ACTION_DIM, "action_std")
+        for name, value in vars(self).items():
+            require_finite(value, name)
+            if name.endswith("std") and not bool((value > 0.0).all()):
+                raise ConfigError(f"normalisation {name}: got {float(value.min())}, expected > 0")
+
+    @staticmethod
+    def identity() -> Normalisation:
+        """Return the normalisation that changes nothing."""
+        zeros = torch.zeros(layout.OBSERVATION_DIM)
+        return Normalisation(zeros, torch.ones_like(zeros), torch.ones(layout.ACTION_DIM))
+
+
+class BeliefDynamics(nn.Module):
+    """The recurrent belief model. Batched over leading dimensions.
+
+    Args:
+        config: Hyperparameters.
+        normalisation: Input normalisation; identity if None.
+        generator: Source of the initial weights; seed 0 if None.
+    """
+
+    def __init__(
+        self,
+        config: DynamicsConfig | None = None,
+        normalisation: Normalisation | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config or DynamicsConfig()
+        k, d = self.config.num_components, layout.LATENT_DIM
+        self.transition = _mlp(HIDDEN_DIM + layout.ACTION_DIM, 128, 128, HIDDEN_DIM)
+        self.observe = _mlp(HIDDEN_DIM + layout.OBSERVATION_DIM, 128, 128, HIDDEN_DIM)
+        self.decoder = _mlp(HIDDEN_DIM, 64, k * (2 * d + 1))
+        self._initialise(generator or torch.Generator().manual_seed(0))
+        norm = normalisation or Normalisation.identity()
+        prior = prior_mixture(k, self.config.prior)
+        _, scale = prior_scales(self.config.prior)
+        low, high = math.log(self.config.std_floor), math.log(self.config.std_ceiling)
+        relative = (prior.log_stds - scale.log() - 0.5 * (low + high)) / (0.5 * (high - low))
+        if bool((relative.abs() >= 1.0).any()):
+            raise ConfigError(
+                f"dynamics std bounds: got {self.config.std_floor}..{self.config.std_ceiling}, "
+                f"expected to contain the prior's {float((prior.log_stds - scale.log()).exp().min()):.3f}..1"
+            )
+        buffers = {
+            "observation_mean": norm.observation_mean,
+            "observation_std": norm.observation_std,
+            "action_std": norm.action_std,
+            "latent_scale": scale,
+            "prior_logits": prior.logits,
+            "prior_means": prior.means,
+            "prior_log_stds": prior.log_stds,
+            "prior_bounded": torch.atanh(relative) * 0.5 * (high - low),
+        }
+        for name, value in buffers.items():
+            self.register_buffer(name, value.to(torch.get_default_dtype(), copy=True))
+
+    def initial_state(self, *batch: int) -> tuple[Tensor, Mixture]:
+        """Return the embedding ``h = 0`` of shape ``(*batch, 64)`` and the prior belief, before any observation."""
+        prior = Mixture(self._buffer("prior_logits"), self._buffer("prior_means"), self._buffer("prior_log_stds"))
+        return prior.means.new_zeros(*batch, HIDDEN_DIM), prior.expand(*batch)
+
+    def step(self, h: Tensor, phi: Mixture, action: Tensor, observation: Tensor) -> tuple[Tensor, Mixture]:
+        """Return ``(h', phi')`` after one action and the observation that followed it.
+
+        Args:
+            h: Embedding, shape ``(..., 64)``.
+            phi: Belief before.
+            action: Joint velocities [rad/s], shape ``(..., 6)``.
+            observation: Relative observation (:func:`~vnb_belief.features.relative_observation`), shape ``(..., 41)``.
+
+        Raises:
+            ShapeError: If action or observation has another size.
+            NonFiniteError: If action or observation holds NaN or infinity.
+        """
+        _check_inputs(action, observation)
+        h = self.embed(h, action, observation)
+        return h, phi.blend(self.decode(h), self.config.alpha)
+
+    def rollout(self, actions: Tensor, observations: Tensor) -> Mixture:
+        """Return the beliefs along whole sequences; equal to stepping, with one decoder call for all steps.
+
+        Args:
+            actions: Action *before* each observation, shape ``(..., T, 6)``; zero before the first.
+            observations: Relative observations, shape ``(..., T, 41)``.
+
+        Returns:
+            Beliefs after each observation, batch shape ``(..., T)``.
+        """
+        _check_inputs(actions, observations)
+        h, phi = self.initial_state(*observations.shape[:-2])
+        embeddings = []
+        for action, observation in zip(actions.unbind(-2), observations.unbind(-2), strict=True):
+            h = self.embed(h, action, observation)
+            embeddings.append(h)
+        decoded = self.decode(torch.stack(embeddings, dim=-2))
+        alpha = self.config.alpha
+        return Mixture(
+            _moving_average(phi.logits, decoded.logits, alpha, dim=-2),
+            _moving_average(phi.means, decoded.means, alpha, dim=-3),
+            _moving_average(phi.log_stds, decoded.log_stds, alpha, dim=-3),
+        )
+
+    def embed(self, h: Tensor, action: Tensor, observation: Tensor) -> Tensor:
+        """Return the next embedding ``(..., 64)``: transition by the action, correction by the observation."""
+        predicted = self.transition(torch.cat((h, action / self._buffer("action_std")), dim=-1))
+        normalised = (observation - self._buffer("observation_mean")) / self._buffer("observation_std")
+        return cast(Tensor, self.observe(torch.cat((predicted, normalised), dim=-1)))
+
+    def decode(self, h: Tensor) -> Mixture:
+        """Return the mixture that the embedding ``h (..., 64)`` stands for."""
+        k, d = self.config.num_components, layout.LATENT_DIM
+        out = self.decoder(h)
+        logits, means, log_stds = out.split((k, k * d, k * d), dim=-1)
+        shape = (*h.shape[:-1], k, d)
+        scale = self._buffer("latent_scale")
+        return Mixture(
+            self._buffer("prior_logits") + logits,
+            self._buffer("prior_means") + scale * means.reshape(shape),
+            scale.log() + self._bound(self._buffer("prior_bounded") + log_stds.reshape(shape)),
+        )
+
+    def _bound(self, value: Tensor) -> Tensor:
+        """Squash ``value`` smoothly into the log-std bounds, slope one in the middle."""
+        low, high = math.log(self.config.std_floor), math.log(self.config.std_ceiling)
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
+        return middle + half * torch.tanh(value / half)
+
+    def _buffer(self, name: str) -> Tensor:
+        return cast(Tensor, getattr(self, name))
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5.0), generator=generator)
+                nn.init.zeros_(module.bias)
+        nn.init.zeros_(cast(nn.Linear, self.decoder[-1]).weight)
+
+
+def _mlp(*sizes: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        layers += [nn.Linear(fan_in, fan_out), nn.ELU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _moving_average(start: Tensor, values: Tensor, alpha: float, dim: int) -> Tensor:
+    average, out = start, []
+    for value in values.unbind(dim):
+        average = torch.lerp(average, value, alpha)
+        out.append(average)
+    return torch.stack(out, dim=dim)
+
+
+def _check_inputs(action: Tensor, observation: Tensor) -> None:
+    require_last_dim(action, layout.ACTION_DIM, "action")
+    require_last_dim(observation, layout.OBSERVATION_DIM, "observation")
+    require_finite(action, "action")
+    require_finite(observation, "observation")
