@@ -1,0 +1,1 @@
+"""Arm motion: inverse kinematics, collision checks, joint trajectories."""

@@ -1,0 +1,80 @@
+"""Turn a pre-grasp and an estimated object pose into arm configurations that are reachable and free of collisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vnb_grasp.errors import MotionError
+from vnb_sim_bridge.arm.kinematics import ArmKinematics
+from vnb_sim_bridge.pregrasp.library import PreGrasp
+
+Array = NDArray[np.float64]
+
+RETREAT_DISTANCE = 0.10
+CLEARANCE = 0.001
+
+
+@dataclass(frozen=True)
+class Approach:
+    """A planned approach.
+
+    Attributes:
+        pregrasp: The library entry.
+        T_world_hand: Target pose of the hand's base (4, 4).
+        T_world_retreat: Pose from which it comes in along a straight line (4, 4).
+        arm_q: Arm angles at the pre-grasp (6,) [rad].
+        retreat_q: Arm angles at the retreat pose (6,) [rad].
+        approach_hand: Finger angles while the arm moves (6,) [rad]: preshaped, but the thumb out of the way.
+    """
+
+    pregrasp: PreGrasp
+    T_world_hand: Array
+    T_world_retreat: Array
+    arm_q: Array
+    retreat_q: Array
+    approach_hand: Array
+
+
+def full_hand(kinematics: ArmKinematics, actuated: Array) -> Array:
+    """Return the eleven joint angles that follow from six actuated ones [rad]."""
+    hand = kinematics.world.hand
+    values = dict(zip((j.name for j in hand.actuated), actuated, strict=True))
+    for joint in hand.passive:
+        values[joint.name] = values[str(joint.mimic)] * float(joint.ratio or 0.0)
+    return np.array([values[name] for name in hand.joint_names])
+
+
+def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array, reference_q: Array) -> Approach:
+    """Plan the approach to a pre-grasp placed at the estimated object pose.
+
+    The object's symmetric images of the pre-grasp are tried, and the one nearest to ``reference_q`` wins.
+
+    Raises:
+        MotionError: If no image is reachable and free of collisions.
+    """
+    preshape = pregrasp.preshape()
+    entering = preshape.copy()
+    entering[0] = max(0.0, float(kinematics.world.joint_lower[0]))
+    entering[1] = 0.0
+    plans: list[Approach] = []
+    reasons: set[str] = set()
+    for T_object_hand in pregrasp.equivalent_poses():
+        target = T_world_object @ T_object_hand
+        retreat = target.copy()
+        retreat[:3, 3] += RETREAT_DISTANCE * (target[:3, :3] @ np.asarray(pregrasp.retreat))
+        try:
+            q = kinematics.solve_free(target, kinematics.seeds((reference_q,)), full_hand(kinematics, preshape), CLEARANCE)
+            away = kinematics.solve_free(retreat, [q], full_hand(kinematics, entering), 0.0)
+        except MotionError as error:
+            reasons.add(str(error))
+            continue
+        if np.abs(away - q).max() > 1.2:
+            reasons.add("the straight retreat jumps between arm branches")
+            continue
+        plans.append(Approach(pregrasp, target, retreat, q, away, entering))
+    if not plans:
+        raise MotionError(f"pre-grasp {pregrasp.index} of {pregrasp.object_name} cannot be reached: {sorted(reasons)[0]}")
+    return min(plans, key=lambda plan: float(np.abs(plan.arm_q - reference_q).sum()))

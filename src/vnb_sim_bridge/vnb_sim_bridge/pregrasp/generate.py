@@ -1,0 +1,235 @@
+"""Generate the pre-grasp library: random hand poses in two families, kept if the arm reaches them and the grasp holds.
+
+Every candidate is closed by the same fixed squeeze in the simulator, lifted, and put through the battery; the best are tested
+again at three frictions and with pose errors, and what remains is the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from vnb_grasp.errors import MotionError, SimulationError
+from vnb_sim_bridge.arm.kinematics import ArmKinematics
+from vnb_sim_bridge.arm.motion import cartesian_line
+from vnb_sim_bridge.pregrasp.approach import full_hand
+from vnb_sim_bridge.pregrasp.library import PreGrasp
+from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario
+from vnb_sim_bridge.stress.battery import run_battery, run_nominal
+from vnb_sim_bridge.world.world import World
+
+Array = NDArray[np.float64]
+
+RETREATS = ((-1.0, 0.0, 0.0), (-0.7071, 0.0, -0.7071), (0.0, 0.0, -1.0), (-0.7071, 0.7071, 0.0), (-0.7071, -0.7071, 0.0))
+OBJECT_CLEARANCE = 0.004
+LIFT = 0.05
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one candidate did in one scenario."""
+
+    lifted: bool
+    survival: float
+    nominal: bool
+    peak_force: float
+
+
+def scripted_close(world: World, effort: Array, steps: int = 60) -> None:
+    """Close thumb pitch and fingers at 0.6 rad/s until each stalls at its effort limit (6,) [N m]."""
+    velocity = np.array([0.0, 0.6, 0.6, 0.6, 0.6, 0.6])
+    for _ in range(steps):
+        world.drive_hand(velocity, effort, world.parameters.decision_period)
+        world.step(world.parameters.substeps)
+
+
+def effort_of(world: World, squeeze: float, finger_ratio: float) -> Array:
+    """Return effort limits (6,) [N m]: thumb pitch at ``squeeze`` of its limit scaled by 0.6, fingers by their ratio."""
+    effort = world.torque_limit * squeeze
+    effort[0] = world.torque_limit[0]
+    effort[1] *= 0.6
+    effort[2:] *= finger_ratio
+    return effort
+
+
+class Candidate:
+    """A candidate's arm motion for one world; raises :class:`MotionError` if the arm cannot make it."""
+
+    def __init__(self, kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> None:
+        preshape = full_hand(kinematics, pregrasp.preshape())
+        target = T_world_object @ pregrasp.T_object_hand()
+        self.pregrasp = pregrasp
+        self.arm_q = kinematics.solve_free(target, kinematics.seeds(), preshape, 0.001)
+        goal = target.copy()
+        goal[2, 3] += LIFT
+        self.lift = cartesian_line(kinematics, self.arm_q, target, goal, np.full(6, 3.0), 1.0, 1.0)
+        entering = pregrasp.preshape()
+        entering[:2] = 0.0
+        away = target.copy()
+        away[:3, 3] += 0.10 * (target[:3, :3] @ np.asarray(pregrasp.retreat))
+        q = kinematics.solve_free(away, [self.arm_q], full_hand(kinematics, entering), 0.0)
+        if np.abs(q - self.arm_q).max() > 1.2:
+            raise MotionError("the retreat jumps between arm branches")
+
+
+def try_candidate(world: World, candidate: Candidate, friction: float, squeeze: float) -> Trial:
+    """Close, lift and test one candidate at effective friction ``friction``."""
+    pregrasp = candidate.pregrasp
+    world.reset(world.scenario)
+    world.set_friction(friction)
+    world.teleport_arm(candidate.arm_q)
+    world.teleport_hand(pregrasp.preshape())
+    world.step(25)
+    scripted_close(world, effort_of(world, squeeze, pregrasp.finger_ratio))
+    start = world.object_pose()[2, 3]
+    period = 0.004
+    for i in range(round(1.0 / period)):
+        world.set_arm_target(candidate.lift.sample((i + 1) * period))
+        world.step(round(period / world.parameters.timestep))
+    world.step(round(0.2 / world.parameters.timestep))
+    if world.object_pose()[2, 3] - start < 0.8 * LIFT or world.object_on_table():
+        return Trial(False, 0.0, False, 0.0)
+    nominal = run_nominal(world)
+    outcomes = run_battery(world)
+    return Trial(True, float(np.mean([o.survived for o in outcomes])), nominal.success, nominal.peak_force)
+
+
+def sample_pregrasp(rng: np.random.Generator, object_name: str, half_height: float, retreat_index: int) -> PreGrasp:
+    """Draw a candidate: side grasps (fingers level, thumb up) for tall objects, palm-down grasps for low ones."""
+    tall = half_height > 0.045
+    if rng.random() < (0.9 if tall else 0.1):
+        base = np.column_stack([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
+        tilt = _rotation("x", rng.normal(0, 0.25)) @ _rotation("y", rng.normal(0, 0.25)) @ _rotation("z", rng.normal(0, 0.3))
+    else:
+        base = np.column_stack([[0, 0, -1.0], [0, 1.0, 0], [1.0, 0, 0]])
+        tilt = _rotation("y", rng.uniform(-0.2, 0.9)) @ _rotation("z", rng.choice([0.0, 1.0]) * rng.uniform(-1.8, 1.8))
+    rotation = _rotation("z", rng.uniform(-np.pi, np.pi)) @ base @ tilt
+    centre = np.array([rng.uniform(0.02, 0.085), rng.uniform(-0.03, 0.03), rng.uniform(0.06, 0.15)])
+    height = rng.uniform(-0.5, 0.8) * half_height if tall else rng.uniform(-0.3, 0.5) * half_height
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, rotation.flatten())
+    return PreGrasp(
+        object_name=object_name,
+        index=0,
+        position=tuple(-rotation @ centre + np.array([0, 0, height])),  # type: ignore[arg-type]
+        quaternion=tuple(quaternion),  # type: ignore[arg-type]
+        thumb_yaw=float(rng.uniform(0.7, 1.25)),
+        thumb_pitch=float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0, 0.25)])),
+        finger_flex=float(rng.choice([0.0, rng.uniform(0, 0.5)])),
+        finger_ratio=float(rng.uniform(0.35, 1.0)),
+        squeeze=float(rng.uniform(0.35, 1.0)),
+        retreat=RETREATS[retreat_index],
+        score=0.0,
+    )
+
+
+def generate(
+    object_name: str,
+    hand: str,
+    seed: int,
+    evaluations: int,
+    keep: int = 4,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> list[PreGrasp]:
+    """Return the best pre-grasps found with ``evaluations`` simulated first-round trials.
+
+    Args:
+        object_name: Object description.
+        hand: Hand variant.
+        seed: Seed of the candidates.
+        evaluations: Number of candidates that reach the simulator in the first round.
+        keep: Size of the library.
+        progress: Called with (done, total, best score so far).
+    """
+    rng = np.random.default_rng(seed)
+    world = World(Scenario(object_name, hand=hand, friction_object=0.36**2 / FRICTION_FINGER))
+    kinematics = ArmKinematics(world)
+    first: list[tuple[float, Candidate]] = []
+    draws = 0
+    while len(first) < evaluations and draws < 400 * evaluations:
+        draws += 1
+        sample = sample_pregrasp(rng, object_name, world.object.half_height, int(rng.integers(len(RETREATS))))
+        if _hand_object_distance(kinematics, sample) < OBJECT_CLEARANCE:
+            continue
+        world.reset(world.scenario)
+        try:
+            candidate = Candidate(kinematics, sample, world.object_pose())
+            trial = try_candidate(world, candidate, 0.45, sample.squeeze)
+        except (MotionError, SimulationError):
+            continue
+        first.append((trial.survival + 0.3 * trial.nominal, candidate))
+        if progress is not None:
+            progress(len(first), evaluations, max(score for score, _ in first))
+    first.sort(key=lambda item: -item[0])
+    scored = [_score(hand, candidate.pregrasp) for value, candidate in first[: 4 * keep] if value > 0]
+    return _distinct(sorted(scored, key=lambda p: -p.score), keep)
+
+
+def _score(hand: str, pregrasp: PreGrasp) -> PreGrasp:
+    """Score at three frictions and two pose errors, over four squeeze levels; keep the best level."""
+    errors = ((0.0, 0.0, 0.0), (0.004, -0.004, 0.08))
+    best, best_squeeze = -1.0, pregrasp.squeeze
+    for squeeze in (0.4, 0.55, 0.7, 0.9):
+        total = []
+        for dx, dy, yaw in errors:
+            world = World(Scenario(pregrasp.object_name, hand=hand, object_yaw=yaw))
+            kinematics = ArmKinematics(world)
+            try:
+                candidate = Candidate(kinematics, pregrasp, _shifted(world.object_pose(), dx, dy))
+                trials = [try_candidate(world, candidate, friction, squeeze) for friction in (0.25, 0.35, 0.6)]
+            except (MotionError, SimulationError):
+                trials = [Trial(False, 0.0, False, 0.0)] * 3
+            total += [t.survival + 0.2 * t.nominal - 0.02 * max(0.0, t.peak_force - 18.0) for t in trials]
+        if float(np.mean(total)) > best:
+            best, best_squeeze = float(np.mean(total)), squeeze
+    return PreGrasp(**{**pregrasp.__dict__, "score": round(best, 3), "squeeze": best_squeeze})
+
+
+def _shifted(pose: Array, dx: float, dy: float) -> Array:
+    result = pose.copy()
+    result[:2, 3] += (dx, dy)
+    return result
+
+
+def _distinct(pregrasps: list[PreGrasp], keep: int) -> list[PreGrasp]:
+    chosen: list[PreGrasp] = []
+    for p in pregrasps:
+        apart = all(
+            np.linalg.norm(np.subtract(p.position, q.position)) > 0.01 or abs(np.dot(p.quaternion, q.quaternion)) < 0.98
+            for q in chosen
+        )
+        if apart and len(chosen) < keep:
+            chosen.append(PreGrasp(**{**p.__dict__, "index": len(chosen)}))
+    return chosen
+
+
+def _hand_object_distance(kinematics: ArmKinematics, pregrasp: PreGrasp) -> float:
+    """Return the smallest distance between preshaped hand and object [m], without solving for the arm."""
+    world, model = kinematics.world, kinematics.model
+    data = mujoco.MjData(model)
+    data.qpos[:] = world.data.qpos
+    data.qpos[world.hand_qpos] = full_hand(kinematics, pregrasp.preshape())
+    mujoco.mj_kinematics(model, data)
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = data.xmat[world.hand_body].reshape(3, 3), data.xpos[world.hand_body]
+    T_world_object = pose @ np.linalg.inv(pregrasp.T_object_hand())
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, T_world_object[:3, :3].flatten())
+    data.qpos[world.object_qpos] = np.concatenate([T_world_object[:3, 3], quaternion])
+    mujoco.mj_kinematics(model, data)
+    return min(
+        mujoco.mj_geomDistance(model, data, geom, other, 1.0, None)
+        for geom in world.geom_finger
+        for other in world.object_geoms
+    )
+
+
+def _rotation(axis: str, angle: float) -> Array:
+    quaternion, matrix = np.zeros(4), np.zeros(9)
+    mujoco.mju_axisAngle2Quat(quaternion, np.eye(3)["xyz".index(axis)], angle)
+    mujoco.mju_quat2Mat(matrix, quaternion)
+    return matrix.reshape(3, 3)

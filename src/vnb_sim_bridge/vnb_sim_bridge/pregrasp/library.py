@@ -1,0 +1,98 @@
+"""The library of pre-grasps, as data per hand variant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from vnb_grasp.description import load_object
+from vnb_grasp.errors import DescriptionError, UnknownNameError
+
+Array = NDArray[np.float64]
+
+_SYMMETRY_TURNS = {"none": 1, "box": 2, "cube": 4, "axial": 12, "sphere": 12}
+
+
+@dataclass(frozen=True)
+class PreGrasp:
+    """Where the open hand waits before it closes.
+
+    Attributes:
+        object_name: Object description.
+        index: Place in the object's library, best first.
+        position: Of the hand's base in the object frame [m].
+        quaternion: Of the hand's base in the object frame (w, x, y, z).
+        thumb_yaw, thumb_pitch, finger_flex: Preshape [rad].
+        finger_ratio: Finger effort over its limit, as a fraction of the thumb's.
+        squeeze: Share of the torque limits at which the grasp scored.
+        retreat: Unit direction, hand frame, along which the hand leaves (and comes in reverse).
+        score: Mean battery survival at friction 0.25, 0.35 and 0.6 with the scripted controller.
+    """
+
+    object_name: str
+    index: int
+    position: tuple[float, float, float]
+    quaternion: tuple[float, float, float, float]
+    thumb_yaw: float
+    thumb_pitch: float
+    finger_flex: float
+    finger_ratio: float
+    squeeze: float
+    retreat: tuple[float, float, float]
+    score: float
+
+    def T_object_hand(self) -> Array:
+        """Return the pose of the hand's base in the object frame (4, 4)."""
+        w, x, y, z = self.quaternion
+        pose = np.eye(4)
+        pose[:3, :3] = [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+        pose[:3, 3] = self.position
+        return pose
+
+    def preshape(self) -> Array:
+        """Return the six actuated joint angles of the preshaped hand [rad]."""
+        return np.array([self.thumb_yaw, self.thumb_pitch, *[self.finger_flex] * 4])
+
+    def equivalent_poses(self) -> list[Array]:
+        """Return ``T_object_hand`` and its images under the object's symmetry about its vertical axis."""
+        turns = _SYMMETRY_TURNS[load_object(self.object_name).symmetry]
+        poses = []
+        for i in range(turns):
+            angle = 2 * np.pi * i / turns
+            c, s = np.cos(angle), np.sin(angle)
+            turn = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+            poses.append(turn @ self.T_object_hand())
+        return poses
+
+
+@cache
+def load_pregrasps(object_name: str, hand: str) -> tuple[PreGrasp, ...]:
+    """Return the pre-grasps of an object for a hand variant, best first.
+
+    Raises:
+        UnknownNameError: If the hand has no library or the object is not in it.
+        DescriptionError: If an entry is incomplete.
+    """
+    folder = resources.files("vnb_sim_bridge.pregrasp") / "libraries"
+    known = sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".yaml"))
+    if hand not in known:
+        raise UnknownNameError("hand with a pre-grasp library", hand, known)
+    entries = yaml.safe_load((folder / f"{hand}.yaml").read_text(encoding="utf-8"))
+    if object_name not in entries:
+        raise UnknownNameError(f"object in the pre-grasp library of {hand}", object_name, entries)
+    try:
+        return tuple(
+            PreGrasp(object_name=object_name, index=i, **{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+            for i, entry in enumerate(entries[object_name])
+        )
+    except TypeError as error:
+        raise DescriptionError(f"pre-grasp library of {hand}, object {object_name}: {error}") from error

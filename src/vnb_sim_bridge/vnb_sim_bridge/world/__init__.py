@@ -1,0 +1,1 @@
+"""The simulated world: model built from the descriptions, its state, and what can be read from it."""
