@@ -106,7 +106,7 @@ def test_regular_polytopes(dimension: int) -> None:
     assert min_weight(cube + 1.25 * shift) == 0.0
 
 
-@pytest.mark.parametrize("mu, radius, length", [(0.2, 1.0, 1.0), (0.1, 0.05, 0.1), (0.3, 0.02, 0.05)])
+@pytest.mark.parametrize(("mu", "radius", "length"), [(0.2, 1.0, 1.0), (0.1, 0.05, 0.1), (0.3, 0.02, 0.05)])
 def test_six_contacts_on_the_axes(mu: float, radius: float, length: float) -> None:
     # The weakest wrench is a torque about a space diagonal: each contact gives mu r / L sqrt(2/3), along a cone edge.
     expected = mu * radius / length * math.sqrt(2 / 3)
@@ -174,7 +174,8 @@ def test_epsilon_is_invariant_to_rotation_and_order_and_scales(seed: int, scale:
 def test_epsilon_grows_with_friction() -> None:
     points, normals = contacts(5, 7)
     values = [grasp_epsilon(points, normals, mu, ORIGIN, 1.0) for mu in (0.2, 0.4, 0.6, 0.8)]
-    assert values == sorted(values) and values[-1] > values[0]
+    assert values == sorted(values)
+    assert values[-1] > values[0]
 
 
 def test_bound_is_above_the_hull_and_close_after_refinement() -> None:
@@ -185,8 +186,10 @@ def test_bound_is_above_the_hull_and_close_after_refinement() -> None:
     coarse = grasp_epsilon_bound(points, normals, 0.5, ORIGIN, 1.0, directions, refine_steps=0)
     fine = grasp_epsilon_bound(points, normals, 0.5, ORIGIN, 1.0, directions, refine_steps=80)
     finest = grasp_epsilon_bound(points, normals, 0.5, ORIGIN, 1.0, directions, refine_steps=300)
-    assert (exact > 0).sum() > 20 and (exact == 0).sum() > 5
-    assert (fine >= exact - 1e-12).all() and (coarse >= fine).all()
+    assert (exact > 0).sum() > 20
+    assert (exact == 0).sum() > 5
+    assert (fine >= exact - 1e-12).all()
+    assert (coarse >= fine).all()
     assert_close(fine, exact, atol=1e-2, rtol=0)
     assert_close(finest, exact, atol=3e-3, rtol=0)
 
@@ -214,7 +217,8 @@ def test_bound_follows_dtype_and_repeats() -> None:
     points, normals = (c.float() for c in contacts(5, 3, batch=(4,)))
     directions = unit_directions(64, torch.Generator().manual_seed(0), torch.float32)
     first = grasp_epsilon_bound(points, normals, 0.5, ORIGIN.float(), 1.0, directions)
-    assert first.dtype == torch.float32 and first.shape == (4,)
+    assert first.dtype == torch.float32
+    assert first.shape == (4,)
     again = unit_directions(64, torch.Generator().manual_seed(0), torch.float32)
     assert_close(grasp_epsilon_bound(points, normals, 0.5, ORIGIN.float(), 1.0, again), first, atol=0, rtol=0)
 

@@ -53,7 +53,7 @@ CLOSED_FORMS = [
 ]
 
 
-@pytest.mark.parametrize("primitive, point, distance, normal", CLOSED_FORMS)
+@pytest.mark.parametrize(("primitive", "point", "distance", "normal"), CLOSED_FORMS)
 def test_closed_forms(primitive: Primitive, point: tuple, distance: float, normal: tuple) -> None:
     got, gradient = SignedDistance([primitive]).distance_and_normal(torch.tensor(point, dtype=D))
     assert_close(got, torch.tensor(distance, dtype=D))
@@ -77,7 +77,8 @@ def test_the_foot_point_is_on_the_surface(primitive: Primitive) -> None:
     points = random_points(400, seed=1)
     distance, normal = field.distance_and_normal(points)
     assert_close(field.distance(points - distance[:, None] * normal), torch.zeros(400, dtype=D), atol=1e-12, rtol=0)
-    assert (distance > 0).any() and (distance < 0).any()
+    assert (distance > 0).any()
+    assert (distance < 0).any()
 
 
 @pytest.mark.parametrize("primitive", SOLIDS)
@@ -144,7 +145,8 @@ def test_nan_is_let_through(solids: list[Primitive], axis: int) -> None:
 
 def test_empty_batch() -> None:
     distance, normal = SignedDistance(SOLIDS).distance_and_normal(torch.zeros(0, 4, 3))
-    assert distance.shape == (0, 4) and normal.shape == (0, 4, 3)
+    assert distance.shape == (0, 4)
+    assert normal.shape == (0, 4, 3)
 
 
 @pytest.mark.parametrize(
