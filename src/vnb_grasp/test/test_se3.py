@@ -171,6 +171,16 @@ def test_rpy_agrees_with_transforms3d() -> None:
     np.testing.assert_allclose(se3.rpy_to_matrix(rpy).numpy(), expected, atol=1e-12)
 
 
+def test_rpy_round_trip_also_at_gimbal_lock() -> None:
+    rpy = 1.5 * torch.tanh(torch.randn(50, 3, generator=generator(), dtype=D))
+    assert_close(se3.matrix_to_rpy(se3.rpy_to_matrix(rpy)), rpy)
+    for pitch in (-math.pi / 2, math.pi / 2):
+        rotation = se3.rpy_to_matrix(torch.tensor([0.3, pitch, 0.8], dtype=D))
+        again = se3.matrix_to_rpy(rotation)
+        assert again[2] == 0
+        assert_close(se3.rpy_to_matrix(again), rotation)
+
+
 def test_random_rotations_are_uniform_and_repeat() -> None:
     rotations = se3.random_rotation(generator(1), (20_000,))
     assert_close(rotations, se3.random_rotation(generator(1), (20_000,)), rtol=0, atol=0)

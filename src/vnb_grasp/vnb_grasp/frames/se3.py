@@ -21,6 +21,9 @@ from vnb_grasp.errors import ShapeError
 _SERIES_BELOW = 1e-4
 """Squared angle below which series replace closed forms; the first omitted term is then below 1e-15."""
 
+_GIMBAL_LOCK = 1e-7
+"""Cosine of the pitch below which roll and yaw cannot be told apart."""
+
 
 def _require(value: Tensor, tail: Sequence[int], name: str) -> None:
     if tuple(value.shape[-len(tail) :]) != tuple(tail):
@@ -173,6 +176,21 @@ def rpy_to_matrix(rpy: Tensor) -> Tensor:
     axes = torch.eye(3, dtype=rpy.dtype, device=rpy.device)
     roll, pitch, yaw = exp_so3(rpy[..., None] * axes).unbind(-3)
     return yaw @ pitch @ roll
+
+
+def matrix_to_rpy(rotation: Tensor) -> Tensor:
+    """Return (roll, pitch, yaw) (..., 3) [rad] of ``rotation`` (..., 3, 3), with pitch in [-pi/2, pi/2].
+
+    At a pitch of a quarter turn, where only the sum or difference of the others is determined, yaw is 0.
+    """
+    _require(rotation, (3, 3), "rotation")
+    cosine = torch.hypot(rotation[..., 0, 0], rotation[..., 1, 0])
+    locked = cosine < _GIMBAL_LOCK
+    pitch = torch.atan2(-rotation[..., 2, 0], cosine)
+    free_roll = torch.atan2(rotation[..., 2, 1], rotation[..., 2, 2])
+    roll = torch.where(locked, torch.atan2(-rotation[..., 1, 2], rotation[..., 1, 1]), free_roll)
+    yaw = torch.where(locked, 0.0, torch.atan2(rotation[..., 1, 0], rotation[..., 0, 0]))
+    return torch.stack((roll, pitch, yaw), -1)
 
 
 def random_rotation(
