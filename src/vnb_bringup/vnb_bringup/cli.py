@@ -33,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"vnb: error: unknown command {arguments[0]!r}, expected one of: {', '.join(known)}", file=sys.stderr)
         return USAGE_STATUS
     module = importlib.import_module(f"vnb_bringup.commands.{arguments[0]}")
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.callback()(lambda: None)  # makes typer keep the command's name, although there is only one
     app.command(arguments[0])(module.main)
     try:

@@ -105,7 +105,7 @@ def _on_terminate(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def start(arguments: Sequence[str]) -> int:
+def start(arguments: Sequence[str]) -> int:  # noqa: RET503 (execve does not return)
     """Do what ``./vnb ARGUMENTS`` asks for; does not return when that is a command that runs.
 
     Raises:
