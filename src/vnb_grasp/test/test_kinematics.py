@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from transforms3d import euler
 
 from vnb_grasp.description import FINGERS, HandDescription, Joint, known_hands, load_arm, load_hand
-from vnb_grasp.errors import ShapeError
+from vnb_grasp.errors import DescriptionError, ShapeError
 from vnb_grasp.frames.se3 import exp_so3, make_transform, rpy_to_matrix
 from vnb_grasp.kinematics import ArmKinematics, HandKinematics
 
@@ -209,6 +209,19 @@ def test_single_precision_is_good_to_a_micrometre() -> None:
     tips = single.tips(single.expand(q))
     assert tips.dtype == torch.float32
     assert_close(tips.double(), double.tips(double.expand(q.double())), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "update",
+    [{"child": "hand_base"}, {"child": "index_proximal"}, {"parent": "middle_distal"}],
+    ids=["loop to the base", "link with two joints", "loop apart from the base"],
+)
+def test_joints_that_form_no_tree_are_refused(update: dict[str, str]) -> None:
+    hand = load_hand("l6_v31")
+    k = hand.joint_names.index("middle_mcp_pitch")
+    joints = (*hand.joints[:k], hand.joints[k].model_copy(update=update), *hand.joints[k + 1 :])
+    with pytest.raises(DescriptionError, match="tree"):
+        HandKinematics(hand.model_copy(update={"joints": joints}))
 
 
 def test_wrong_lengths_are_refused() -> None:

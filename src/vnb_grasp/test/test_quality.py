@@ -30,6 +30,10 @@ ORIGIN = torch.zeros(3, dtype=D)
 AXES = torch.cat((torch.eye(3, dtype=D), -torch.eye(3, dtype=D)))
 
 
+def tensor(values: object) -> torch.Tensor:
+    return torch.tensor(values, dtype=D)
+
+
 def contacts(n: int, seed: int, spread: float = 0.4, batch: tuple[int, ...] = ()) -> tuple[torch.Tensor, torch.Tensor]:
     """Points on the unit sphere with normals roughly towards its centre."""
     g = torch.Generator().manual_seed(seed)
@@ -149,6 +153,14 @@ def test_fewer_than_two_contacts_hold_nothing(n: int) -> None:
     points, normals = contacts(5, 0)
     active = torch.arange(5) < n
     assert grasp_epsilon_bound(points, normals, 1.0, ORIGIN, 1.0, directions, active).item() == 0.0
+
+
+def test_a_single_contact_is_zero_even_where_the_directions_do_not_show_it() -> None:
+    point, normal = tensor([[0.3, 0.5, 0.8]]), torch.nn.functional.normalize(tensor([[1.0, 1, 1]]), dim=-1)
+    axes = unit_directions(12, torch.Generator())
+    wrenches = edge_wrenches(point, normal, 8.0, ORIGIN, 1.0).reshape(-1, 6)
+    assert epsilon_bound(wrenches, axes, refine_steps=0).item() > 0.1
+    assert grasp_epsilon_bound(point, normal, 8.0, ORIGIN, 1.0, axes, refine_steps=0).item() == 0.0
 
 
 def test_degenerate_hulls_are_zero() -> None:

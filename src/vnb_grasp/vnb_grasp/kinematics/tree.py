@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vnb_grasp.description import Joint, Link
-from vnb_grasp.errors import ShapeError
+from vnb_grasp.errors import DescriptionError, ShapeError
 from vnb_grasp.frames.se3 import hat, make_transform, rpy_to_matrix
 
 
@@ -31,6 +31,9 @@ class KinematicTree:
         joints: All joints; their order is that of the joint vector.
         dtype: Dtype of the constants, to which joint vectors must conform.
         device: Device of the constants.
+
+    Raises:
+        DescriptionError: The joints do not form a tree below ``base``.
     """
 
     def __init__(
@@ -82,12 +85,16 @@ class KinematicTree:
 
 
 def _levels(base: str, joints: Sequence[Joint]) -> list[list[int]]:
-    """Return the joints' indices by their depth below ``base``."""
+    """Return the joints' indices by their depth below ``base``; raises DescriptionError if they form no tree."""
     levels: list[list[int]] = []
-    parents = {base}
-    while level := [k for k, joint in enumerate(joints) if joint.parent in parents]:
+    parents, left = {base}, dict(enumerate(joints))
+    while level := [k for k, joint in left.items() if joint.parent in parents]:
         levels.append(level)
-        parents = {joints[k].child for k in level}
+        parents = {left.pop(k).child for k in level}
+    children = [joint.child for joint in joints]
+    if left or base in children or len(set(children)) != len(children):
+        got = ", ".join(f"{joint.parent} -> {joint.child}" for joint in joints)
+        raise DescriptionError(f"joints: got {got}; expected a tree below {base!r}, every link moved by one joint")
     return levels
 
 
