@@ -62,6 +62,17 @@ class ArmKinematics:
             self._configuration.update(q)
         return None
 
+    def hand_pose(self, arm_q: Array) -> Array:
+        """Return ``T_world_hand`` (4, 4) at arm angles ``arm_q`` (6,) [rad]."""
+        world, data = self.world, self._data
+        data.qpos[:] = world.data.qpos
+        data.qpos[world.arm_qpos] = arm_q
+        mujoco.mj_kinematics(self.model, data)
+        pose = np.eye(4)
+        pose[:3, :3] = data.xmat[world.hand_body].reshape(3, 3)
+        pose[:3, 3] = data.xpos[world.hand_body]
+        return pose
+
     def solve_free(
         self, target: Array, seeds: Iterable[Array], hand_q: Array, clearance: float = 0.0
     ) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 RETREAT_DISTANCE = 0.10
 CLEARANCE = 0.001
+_PATH_POINTS = 15
+_VIA_HEIGHTS = (0.12, 0.22)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Approach:
         arm_q: Arm angles at the pre-grasp (6,) [rad].
         retreat_q: Arm angles at the retreat pose (6,) [rad].
         approach_hand: Finger angles while the arm moves (6,) [rad]: preshaped, but the thumb out of the way.
+        via: Arm configurations to pass on the way from ``reference_q`` to the retreat pose, possibly none.
     """
 
     pregrasp: PreGrasp
@@ -36,6 +39,7 @@ class Approach:
     arm_q: Array
     retreat_q: Array
     approach_hand: Array
+    via: tuple[Array, ...] = ()
 
 
 def full_hand(kinematics: ArmKinematics, actuated: Array) -> Array:
@@ -75,6 +79,36 @@ def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object:
             reasons.add("the straight retreat jumps between arm branches")
             continue
         plans.append(Approach(pregrasp, target, retreat, q, away, entering))
-    if not plans:
-        raise MotionError(f"pre-grasp {pregrasp.index} of {pregrasp.object_name} cannot be reached: {sorted(reasons)[0]}")
-    return min(plans, key=lambda plan: float(np.abs(plan.arm_q - reference_q).sum()))
+    for plan in sorted(plans, key=lambda plan: float(np.abs(plan.arm_q - reference_q).sum())):
+        via = _find_way(kinematics, plan, reference_q)
+        if via is not None:
+            return replace(plan, via=via)
+        reasons.add("the way there is in collision")
+    raise MotionError(f"pre-grasp {pregrasp.index} of {pregrasp.object_name} cannot be reached: {sorted(reasons)[0]}")
+
+
+def _find_way(kinematics: ArmKinematics, plan: Approach, start_q: Array) -> tuple[Array, ...] | None:
+    """Return way-points that make the joint-space way free: none, or one above the retreat pose; None if neither works."""
+    entering = full_hand(kinematics, plan.approach_hand)
+    if not _free(kinematics, plan.retreat_q, plan.arm_q, entering):
+        return None
+    if _free(kinematics, start_q, plan.retreat_q, entering):
+        return ()
+    for height in _VIA_HEIGHTS:
+        above = plan.T_world_retreat.copy()
+        above[2, 3] += height
+        via = kinematics.solve(above, plan.retreat_q)
+        if (
+            via is not None
+            and _free(kinematics, start_q, via, entering)
+            and _free(kinematics, via, plan.retreat_q, entering)
+        ):
+            return (via,)
+    return None
+
+
+def _free(kinematics: ArmKinematics, start: Array, goal: Array, hand_q: Array) -> bool:
+    """Return True if the straight joint-space motion touches nothing."""
+    return all(
+        kinematics.collision(start + s * (goal - start), hand_q) is None for s in np.linspace(0.0, 1.0, _PATH_POINTS)
+    )

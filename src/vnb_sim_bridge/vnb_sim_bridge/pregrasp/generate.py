@@ -1,13 +1,13 @@
 """Generate the pre-grasp library: random hand poses in two families, kept if the arm reaches them and the grasp holds.
 
 Every candidate is closed by the same fixed squeeze in the simulator, lifted, and put through the battery; the best are tested
-again at three frictions and with pose errors, and what remains is the library.
+again at two frictions and with pose errors, and what remains is the library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -17,6 +17,7 @@ from vnb_grasp.errors import MotionError, SimulationError
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
 from vnb_sim_bridge.arm.motion import cartesian_line
 from vnb_sim_bridge.pregrasp.approach import full_hand
+from vnb_sim_bridge.pregrasp.closure import ClosureFilter
 from vnb_sim_bridge.pregrasp.library import PreGrasp
 from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario
 from vnb_sim_bridge.stress.battery import run_battery, run_nominal
@@ -48,10 +49,10 @@ def scripted_close(world: World, effort: Array, steps: int = 60) -> None:
 
 
 def effort_of(world: World, squeeze: float, finger_ratio: float) -> Array:
-    """Return effort limits (6,) [N m]: thumb pitch at ``squeeze`` of its limit scaled by 0.6, fingers by their ratio."""
+    """Return effort limits (6,) [N m]: the thumb at its limits (the fingers push it until it reacts), the fingers at a share."""
     effort = world.torque_limit * squeeze
     effort[0] = world.torque_limit[0]
-    effort[1] *= 0.6
+    effort[1] = world.torque_limit[1]
     effort[2:] *= finger_ratio
     return effort
 
@@ -135,58 +136,113 @@ def generate(
     keep: int = 4,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> list[PreGrasp]:
-    """Return the best pre-grasps found with ``evaluations`` simulated first-round trials.
+    """Return the best pre-grasps found with ``evaluations`` simulated candidates.
 
     Args:
         object_name: Object description.
         hand: Hand variant.
         seed: Seed of the candidates.
-        evaluations: Number of candidates that reach the simulator in the first round.
+        evaluations: Number of candidates that reach the simulator, the last two thirds as neighbours of the best so far.
         keep: Size of the library.
         progress: Called with (done, total, best score so far).
     """
     rng = np.random.default_rng(seed)
-    world = World(Scenario(object_name, hand=hand, friction_object=0.36**2 / FRICTION_FINGER))
+    world = World(Scenario(object_name, hand=hand))
     kinematics = ArmKinematics(world)
-    first: list[tuple[float, Candidate]] = []
-    draws = 0
-    while len(first) < evaluations and draws < 400 * evaluations:
-        draws += 1
-        sample = sample_pregrasp(rng, object_name, world.object.half_height, int(rng.integers(len(RETREATS))))
-        if _hand_object_distance(kinematics, sample) < OBJECT_CLEARANCE:
-            continue
+    closure = ClosureFilter(kinematics)
+    found: list[tuple[float, PreGrasp]] = []
+
+    def consider(sample: PreGrasp) -> None:
         world.reset(world.scenario)
         try:
             candidate = Candidate(kinematics, sample, world.object_pose())
-            trial = try_candidate(world, candidate, 0.45, sample.squeeze)
+            trials = [try_candidate(world, candidate, friction, sample.squeeze) for friction in (0.55, 0.3)]
         except (MotionError, SimulationError):
-            continue
-        first.append((trial.survival + 0.3 * trial.nominal, candidate))
+            return
+        found.append((float(np.mean([_value(t) for t in trials])), sample))
+        found.sort(key=lambda item: -item[0])
         if progress is not None:
-            progress(len(first), evaluations, max(score for score, _ in first))
-    first.sort(key=lambda item: -item[0])
-    scored = [_score(hand, candidate.pregrasp) for value, candidate in first[: 4 * keep] if value > 0]
+            progress(len(found), evaluations, found[0][0])
+
+    for sample in _ranked_samples(rng, closure, object_name, world.object.half_height, 60 * evaluations):
+        if 3 * len(found) < evaluations:
+            consider(sample)
+    for _ in range(20 * evaluations):
+        if len(found) >= evaluations or not found:
+            break
+        parent = found[min(int(rng.exponential(2.5)), len(found) - 1)][1]
+        child = mutate(rng, parent)
+        if closure.clearance(child) >= OBJECT_CLEARANCE and closure.epsilon(child) > 0:
+            consider(child)
+    scored = [_score(hand, sample) for value, sample in _spread(found, 2 * keep) if value > 0]
     return _distinct(sorted(scored, key=lambda p: -p.score), keep)
 
 
+def _value(trial: Trial) -> float:
+    """Return what a trial is worth: survival, a bonus for the nominal test, a malus beyond 18 N at a fingertip."""
+    return trial.survival + 0.2 * trial.nominal - 0.02 * max(0.0, trial.peak_force - 18.0)
+
+
+def mutate(rng: np.random.Generator, parent: PreGrasp) -> PreGrasp:
+    """Return a neighbour of a pre-grasp: a few millimetres and degrees away."""
+    rotation = np.zeros(9)
+    mujoco.mju_quat2Mat(rotation, np.asarray(parent.quaternion))
+    turn = _rotation("x", rng.normal(0, 0.1)) @ _rotation("y", rng.normal(0, 0.1)) @ _rotation("z", rng.normal(0, 0.1))
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, (rotation.reshape(3, 3) @ turn).flatten())
+    return replace(
+        parent,
+        position=tuple(np.asarray(parent.position) + rng.normal(0, 0.006, 3)),
+        quaternion=tuple(quaternion),
+        thumb_yaw=float(np.clip(parent.thumb_yaw + rng.normal(0, 0.1), 0.5, 1.25)),
+        thumb_pitch=float(np.clip(parent.thumb_pitch + rng.normal(0, 0.04), 0.0, 0.5)),
+        finger_flex=float(np.clip(parent.finger_flex + rng.normal(0, 0.08), 0.0, 0.7)),
+        finger_ratio=float(np.clip(parent.finger_ratio + rng.normal(0, 0.1), 0.3, 1.0)),
+        squeeze=float(np.clip(parent.squeeze + rng.normal(0, 0.1), 0.3, 1.0)),
+    )
+
+
+def _spread(found: list[tuple[float, PreGrasp]], count: int) -> list[tuple[float, PreGrasp]]:
+    """Return the best that are not near-copies of each other, best first."""
+    chosen: list[tuple[float, PreGrasp]] = []
+    for value, sample in found:
+        if len(chosen) < count and all(not _near(sample, other) for _, other in chosen):
+            chosen.append((value, sample))
+    return chosen
+
+
+def _ranked_samples(
+    rng: np.random.Generator, closure: ClosureFilter, object_name: str, half_height: float, draws: int
+) -> list[PreGrasp]:
+    """Return the free samples among ``draws`` whose kinematic closure has quality, best first."""
+    ranked = []
+    for _ in range(draws):
+        sample = sample_pregrasp(rng, object_name, half_height, int(rng.integers(len(RETREATS))))
+        if closure.clearance(sample) >= OBJECT_CLEARANCE:
+            epsilon = closure.epsilon(sample)
+            if epsilon > 0:
+                ranked.append((epsilon, sample))
+    return [sample for _, sample in sorted(ranked, key=lambda item: -item[0])]
+
+
 def _score(hand: str, pregrasp: PreGrasp) -> PreGrasp:
-    """Score at three frictions and two pose errors, over four squeeze levels; keep the best level."""
+    """Score at two frictions and two pose errors, over two squeeze levels; keep the best level."""
     errors = ((0.0, 0.0, 0.0), (0.004, -0.004, 0.08))
     best, best_squeeze = -1.0, pregrasp.squeeze
-    for squeeze in (0.4, 0.55, 0.7, 0.9):
+    for squeeze in (pregrasp.squeeze, 0.6):
         total = []
         for dx, dy, yaw in errors:
             world = World(Scenario(pregrasp.object_name, hand=hand, object_yaw=yaw))
             kinematics = ArmKinematics(world)
             try:
                 candidate = Candidate(kinematics, pregrasp, _shifted(world.object_pose(), dx, dy))
-                trials = [try_candidate(world, candidate, friction, squeeze) for friction in (0.25, 0.35, 0.6)]
+                trials = [try_candidate(world, candidate, friction, squeeze) for friction in (0.25, 0.6)]
             except (MotionError, SimulationError):
-                trials = [Trial(False, 0.0, False, 0.0)] * 3
-            total += [t.survival + 0.2 * t.nominal - 0.02 * max(0.0, t.peak_force - 18.0) for t in trials]
+                trials = [Trial(False, 0.0, False, 0.0)] * 2
+            total += [_value(t) for t in trials]
         if float(np.mean(total)) > best:
             best, best_squeeze = float(np.mean(total)), squeeze
-    return PreGrasp(**{**pregrasp.__dict__, "score": round(best, 3), "squeeze": best_squeeze})
+    return replace(pregrasp, score=round(best, 3), squeeze=best_squeeze)
 
 
 def _shifted(pose: Array, dx: float, dy: float) -> Array:
@@ -196,36 +252,13 @@ def _shifted(pose: Array, dx: float, dy: float) -> Array:
 
 
 def _distinct(pregrasps: list[PreGrasp], keep: int) -> list[PreGrasp]:
-    chosen: list[PreGrasp] = []
-    for p in pregrasps:
-        apart = all(
-            np.linalg.norm(np.subtract(p.position, q.position)) > 0.01 or abs(np.dot(p.quaternion, q.quaternion)) < 0.98
-            for q in chosen
-        )
-        if apart and len(chosen) < keep:
-            chosen.append(PreGrasp(**{**p.__dict__, "index": len(chosen)}))
-    return chosen
+    chosen = [p for _, p in _spread([(p.score, p) for p in pregrasps], keep)]
+    return [replace(p, index=i) for i, p in enumerate(chosen)]
 
 
-def _hand_object_distance(kinematics: ArmKinematics, pregrasp: PreGrasp) -> float:
-    """Return the smallest distance between preshaped hand and object [m], without solving for the arm."""
-    world, model = kinematics.world, kinematics.model
-    data = mujoco.MjData(model)
-    data.qpos[:] = world.data.qpos
-    data.qpos[world.hand_qpos] = full_hand(kinematics, pregrasp.preshape())
-    mujoco.mj_kinematics(model, data)
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = data.xmat[world.hand_body].reshape(3, 3), data.xpos[world.hand_body]
-    T_world_object = pose @ np.linalg.inv(pregrasp.T_object_hand())
-    quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, T_world_object[:3, :3].flatten())
-    data.qpos[world.object_qpos] = np.concatenate([T_world_object[:3, 3], quaternion])
-    mujoco.mj_kinematics(model, data)
-    return min(
-        mujoco.mj_geomDistance(model, data, geom, other, 1.0, None)
-        for geom in world.geom_finger
-        for other in world.object_geoms
-    )
+def _near(a: PreGrasp, b: PreGrasp) -> bool:
+    apart = float(np.linalg.norm(np.subtract(a.position, b.position)))
+    return apart < 0.008 and abs(float(np.dot(a.quaternion, b.quaternion))) > 0.99
 
 
 def _rotation(axis: str, angle: float) -> Array:

@@ -31,7 +31,7 @@ class PreGrasp:
         finger_ratio: Finger effort over its limit, as a fraction of the thumb's.
         squeeze: Share of the torque limits at which the grasp scored.
         retreat: Unit direction, hand frame, along which the hand leaves (and comes in reverse).
-        score: Mean battery survival at friction 0.25, 0.35 and 0.6 with the scripted controller.
+        score: Mean battery survival at effective friction 0.25 and 0.6, with a bonus for the nominal test.
     """
 
     object_name: str

@@ -98,6 +98,10 @@ class World:
                 self.geom_finger[geom] = finger
                 if link.name.endswith("distal"):
                     self.geom_distal.add(geom)
+        self._finger_of_geom = np.full(model.ngeom, -1)
+        for geom, finger in self.geom_finger.items():
+            self._finger_of_geom[geom] = finger
+        self._is_object_geom = np.isin(np.arange(model.ngeom), list(self.object_geoms))
         names = [model.pair(i).name for i in range(model.npair)]
         self.hand_pairs = np.array([i for i, n in enumerate(names) if n.startswith("hand:")])
         self.table_pairs = np.array([i for i, n in enumerate(names) if n.startswith("table:")])
@@ -319,11 +323,12 @@ class World:
 
     def finger_forces(self) -> Array:
         """Return the summed normal force of each finger's contacts with the object (5,) [N]."""
-        forces = np.zeros(5)
-        for contact in self.contacts():
-            if contact.finger >= 0:
-                forces[contact.finger] += contact.normal_force
-        return forces
+        contact = self.data.contact
+        geom, address = contact.geom, contact.efc_address
+        # Elliptic cones: a contact's first constraint row is its normal force. One geom of a pair is the object's.
+        finger = np.maximum(self._finger_of_geom[geom[:, 0]], self._finger_of_geom[geom[:, 1]])
+        touching = (self._is_object_geom[geom].any(axis=1)) & (finger >= 0) & (address >= 0)
+        return np.bincount(finger[touching], weights=self.data.efc_force[address[touching]], minlength=5)
 
     def object_on_table(self) -> bool:
         """Return True while the object touches the table."""

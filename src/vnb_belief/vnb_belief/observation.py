@@ -1,0 +1,77 @@
+"""Make the observation vector of a step from the step's readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vnb_belief.checks import require_finite
+from vnb_belief.layout import pack_observation
+from vnb_grasp.errors import ShapeError
+from vnb_grasp.frames.se3 import invert, log_so3
+
+
+@dataclass(frozen=True, eq=False)
+class ObservationStep:
+    """An observation with the pose estimate that the belief's tangent perturbs.
+
+    Attributes:
+        vector: Observation (41,).
+        T_hand_object: Estimated object pose in the hand's base frame (4, 4).
+    """
+
+    vector: Tensor
+    T_hand_object: Tensor
+
+
+def make_observation(
+    *,
+    T_world_hand: Tensor,  # noqa: N803 - transform name
+    T_world_object: Tensor,  # noqa: N803 - transform name
+    pose_covariance: Tensor,
+    force: Tensor,
+    contact: Tensor,
+    joint_position: Tensor,
+    joint_velocity: Tensor,
+    occlusion: float,
+    segmentation: float,
+) -> ObservationStep:
+    """Return the observation of one step, in double precision.
+
+    Args:
+        T_world_hand: Pose of the hand's base from the arm (4, 4).
+        T_world_object: Estimated object pose (4, 4).
+        pose_covariance: Its covariance (6, 6) [m^2, rad^2].
+        force: Finger forces (5,) [N].
+        contact: Contact flags (5,).
+        joint_position: (11,) [rad].
+        joint_velocity: (11,) [rad/s].
+        occlusion: In [0, 1].
+        segmentation: In [0, 1].
+
+    Raises:
+        ShapeError: If a shape is another one.
+        NonFiniteError: If a value is NaN or infinite.
+    """
+    for name, value, shape in (
+        ("T_world_hand", T_world_hand, (4, 4)),
+        ("T_world_object", T_world_object, (4, 4)),
+        ("pose covariance", pose_covariance, (6, 6)),
+    ):
+        if tuple(value.shape) != shape:
+            raise ShapeError(f"{name}: got shape {tuple(value.shape)}, expected {shape}")
+        require_finite(value, name)
+    T_hand_object = invert(T_world_hand.double()) @ T_world_object.double()  # noqa: N806 - transform name
+    vector = pack_observation(
+        pose=torch.cat((T_hand_object[:3, 3], log_so3(T_hand_object[:3, :3]))),
+        trace=pose_covariance.double().trace(),
+        force=force,
+        contact=contact,
+        joint_position=joint_position,
+        joint_velocity=joint_velocity,
+        occlusion=torch.tensor(occlusion, dtype=torch.float64),
+        segmentation=torch.tensor(segmentation, dtype=torch.float64),
+    )
+    return ObservationStep(vector, T_hand_object)

@@ -1,0 +1,1 @@
+"""ROS-free episodes: the same parts as the node graph, called directly."""

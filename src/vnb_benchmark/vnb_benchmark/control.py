@@ -1,0 +1,114 @@
+"""The control chain of one decision step: touch -> observation -> belief -> planner. No simulator truth enters here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vnb_belief.beliefs import BELIEFS, Belief
+from vnb_belief.mixture import Mixture
+from vnb_belief.observation import ObservationStep, make_observation
+from vnb_grasp.description import HandDescription, ObjectDescription
+from vnb_grasp.kinematics.hand_kinematics import HandKinematics
+from vnb_grasp.shapes.sdf import SignedDistance
+from vnb_perception.tactile_quality import GraspQualityEstimate, TactileQuality
+from vnb_planner.models import HandModel, ObjectModel
+from vnb_planner.planners import PLANNERS, Decision, PlanInput, Planner
+from vnb_sim_bridge.sensors.frame import SensorFrame
+
+
+def make_planner(
+    method: str, hand: HandDescription, obj: ObjectDescription, parameters: Mapping[str, Any] | None = None
+) -> Planner:
+    """Make the planner ``method`` for a hand and an object; raises :class:`UnknownNameError` listing the known ones."""
+    kinematics = HandKinematics(hand, torch.float64)
+    target = ObjectModel(SignedDistance(obj.primitives()), obj.mass, obj.force_cap)
+    return PLANNERS[method](HandModel.from_description(hand, kinematics), target, parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class ControlStep:
+    """Everything that one step computed."""
+
+    quality: GraspQualityEstimate
+    observation: ObservationStep
+    belief: Mixture
+    decision: Decision
+
+
+class ControlChain:
+    """Runs the chain for one grasp at a time.
+
+    Args:
+        hand: Hand description.
+        obj: Object description.
+        method: Planner name.
+        belief: Belief name.
+        checkpoint: Checkpoint of the belief; None takes the shipped one.
+        parameters: Planner parameters.
+        deadline: Time that one decision may take [s].
+    """
+
+    def __init__(
+        self,
+        hand: HandDescription,
+        obj: ObjectDescription,
+        method: str,
+        belief: str = "learned",
+        checkpoint: Path | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        deadline: float = math.inf,
+    ) -> None:
+        self.quality = TactileQuality(hand)
+        self.belief: Belief = BELIEFS[belief](checkpoint)
+        self.planner = make_planner(method, hand, obj, parameters)
+        self.deadline = deadline
+        self._action: Tensor | None = None
+
+    def reset(self) -> None:
+        """Forget the last grasp."""
+        self.planner.reset()
+        self._action = None
+
+    def step(self, frame: SensorFrame, seed: int) -> ControlStep:
+        """Return the decision for the readings of one step; the first one after a reset starts the belief."""
+        q = torch.from_numpy(frame.hand_q)
+        quality = self.quality.estimate(torch.from_numpy(frame.tactile), q)
+        observation = make_observation(
+            T_world_hand=torch.from_numpy(frame.T_world_hand),
+            T_world_object=torch.from_numpy(frame.T_world_object),
+            pose_covariance=torch.from_numpy(frame.pose_covariance),
+            force=quality.force,
+            contact=quality.contact,
+            joint_position=q,
+            joint_velocity=torch.from_numpy(frame.hand_qd),
+            occlusion=frame.occlusion,
+            segmentation=frame.segmentation,
+        )
+        if self._action is None:
+            belief = self.belief.reset(observation.vector, observation.T_hand_object)
+        else:
+            belief = self.belief.update(self._action, observation.vector)
+        decision = self.planner.plan(
+            PlanInput(
+                belief=belief,
+                observation=observation.vector,
+                T_hand_object=observation.T_hand_object,
+                force=quality.force,
+                contact=quality.contact,
+                epsilon_hat=quality.epsilon_hat,
+                q_cmd=torch.from_numpy(frame.hand_target),
+                q=q,
+                step=frame.step,
+                seed=seed,
+                deadline=self.deadline,
+            )
+        )
+        self._action = decision.action.double()
+        return ControlStep(quality, observation, belief, decision)

@@ -1,0 +1,253 @@
+"""The bridge without ROS: reset, lockstep decision steps, arm motions, stress tests, ground truth.
+
+The node wraps this class and adds nothing to the physics, so a trial through the graph and one in process are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vnb_grasp.errors import SimulationError
+from vnb_grasp.quality.ferrari_canny import grasp_epsilon
+from vnb_sim_bridge.arm.kinematics import ArmKinematics
+from vnb_sim_bridge.arm.motion import JointTrajectory, cartesian_line, joint_line
+from vnb_sim_bridge.scenario import Scenario
+from vnb_sim_bridge.sensors.frame import SensorFrame, SensorSuite
+from vnb_sim_bridge.stress.battery import TestOutcome, run_battery, run_nominal
+from vnb_sim_bridge.world.model import TABLE_HEIGHT
+from vnb_sim_bridge.world.parameters import WorldParameters
+from vnb_sim_bridge.world.world import World
+
+Array = NDArray[np.float64]
+
+TORQUE_LENGTH = 0.05
+"""Length by which torques are divided in the recorded grasp quality [m]."""
+LIFT_HEIGHT = 0.05
+LIFTED_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """What only the simulator knows. Arrays per finger: thumb, index, middle, ring, pinky."""
+
+    step: int
+    time: float
+    T_world_object: Array
+    friction_effective: float
+    mass: float
+    finger_force: Array
+    touching: NDArray[np.bool_]
+    slip_speed: Array
+    epsilon: float
+    peak_force: float
+
+
+@dataclass(frozen=True)
+class StressReport:
+    """Verdict on a lifted object.
+
+    Attributes:
+        lifted: It rose by at least 80 % of the lift and hangs free.
+        lift_height: [m].
+        nominal, nominal_12: Within 1 cm through the pulses up to 8 N, and up to 12 N.
+        survival: Share of the 28 battery tests survived.
+        tests: Their outcomes.
+        peak_force: Largest fingertip force up to and through the nominal test [N].
+        peak_slip: Largest displacement in the nominal test [m].
+        time_to_slip: When it first moved 5 mm in the nominal test [s], NaN if never.
+        failure_mode: ``grasp``, ``lift``, ``slip``, ``perturbation`` or ``none``.
+    """
+
+    lifted: bool
+    lift_height: float
+    nominal: bool
+    nominal_12: bool
+    survival: float
+    tests: tuple[TestOutcome, ...]
+    peak_force: float
+    peak_slip: float
+    time_to_slip: float
+    failure_mode: str
+
+
+class SimBridge:
+    """Stands in for the robot: one world, its sensors, and the protocol of the decision loop."""
+
+    def __init__(self, scenario: Scenario, parameters: WorldParameters | None = None) -> None:
+        self.parameters = parameters or WorldParameters()
+        self._open(scenario)
+
+    def _open(self, scenario: Scenario) -> None:
+        self.world = World(scenario, self.parameters)
+        self.kinematics = ArmKinematics(self.world)
+        self.sensors = SensorSuite(self.world)
+        self.reset(scenario)
+
+    def reset(self, scenario: Scenario) -> None:
+        """Start a scenario; another object or hand makes another world."""
+        world = self.world
+        same = (scenario.object_name, scenario.hand, scenario.torque_scale) == (
+            world.object.name, world.hand.name, world.scenario.torque_scale,
+        )
+        if not same:
+            self._open(scenario)
+            return
+        world.reset(scenario)
+        self.sensors.reset()
+        self.step = 0
+        self.peak_force = 0.0
+        self._rest_height: float | None = None
+
+    # --- decision loop ------------------------------------------------------------------------------------------
+
+    def begin_grasp(self) -> SensorFrame:
+        """Start the decision loop at step 0 with the hand holding; return its readings."""
+        self.step = 0
+        self._rest_height = float(self.world.object_pose()[2, 3])
+        return self.sensors.read(0)
+
+    def decide(self, step: int, velocity: Array, effort_limit: Array | None = None) -> SensorFrame:
+        """Apply the command of ``step`` for one decision period; return the readings of the next step.
+
+        Raises:
+            SimulationError: If the command is not for the step that the bridge waits for, or not finite.
+        """
+        if step != self.step:
+            raise SimulationError(f"the bridge waits for the command of step {self.step}, got step {step}; send each step once")
+        if not np.isfinite(velocity).all() or (effort_limit is not None and not np.isfinite(effort_limit).all()):
+            raise SimulationError(f"the command of step {step} is not finite: {velocity}, {effort_limit}; the hand holds")
+        self.world.drive_hand(velocity, effort_limit, self.parameters.decision_period)
+        self.world.step(self.parameters.substeps)
+        self._note_force()
+        self.step += 1
+        return self.sensors.read(self.step)
+
+    def _note_force(self) -> None:
+        self.peak_force = max(self.peak_force, float(self.world.finger_forces().max()))
+
+    # --- motions ------------------------------------------------------------------------------------------------
+
+    def plan_joint_motion(self, goal: Array, speed_scale: float, duration: float = 0.0) -> JointTrajectory:
+        """Plan a straight joint-space motion from the arm's present target."""
+        return joint_line(self._arm_target(), goal, self._arm_speed_limits(), speed_scale, duration)
+
+    def plan_linear_motion(self, T_world_hand: Array, speed_scale: float, duration: float = 0.0) -> JointTrajectory:
+        """Plan a straight Cartesian motion of the hand's base from its present target."""
+        start_q = self._arm_target()
+        return cartesian_line(
+            self.kinematics, start_q, self._hand_pose_at(start_q), T_world_hand, self._arm_speed_limits(), speed_scale, duration
+        )
+
+    def run_arm(self, trajectory: JointTrajectory) -> Iterator[float]:
+        """Run a trajectory, yielding its progress in [0, 1] every 20 ms of simulated time; fingers hold meanwhile."""
+        chunk = max(round(0.02 / self.parameters.timestep), 1)
+        period = chunk * self.parameters.timestep
+        steps = max(int(np.ceil(trajectory.duration / period)), 1)
+        start = self._arm_target()
+        if np.abs(start - trajectory.path[0]).max() > 0.02:
+            raise SimulationError("the trajectory does not start at the arm's present target; plan it again")
+        for i in range(steps):
+            for j in range(chunk):
+                self.world.set_arm_target(trajectory.sample(i * period + (j + 1) * self.parameters.timestep))
+                self.world.step()
+            self._note_force()
+            yield (i + 1) / steps
+
+    def settle(self, duration: float = 0.2) -> None:
+        """Let the world run with all targets held."""
+        self.world.step(max(round(duration / self.parameters.timestep), 1))
+
+    def preshape(self, target: Array, duration: float = 1.0) -> None:
+        """Move the fingers to ``target`` (6,) [rad] in straight lines (before the grasp, free space)."""
+        period = self.parameters.decision_period
+        steps = round(duration / period)
+        start = self.world.hand_target.copy()
+        for i in range(steps):
+            goal = start + (target - start) * (i + 1) / steps
+            self.world.drive_hand((goal - self.world.hand_target) / period, self.world.torque_limit, period)
+            self.world.step(self.parameters.substeps)
+
+    def lift_pose(self) -> Array:
+        """Return the hand's target pose after the lift: 5 cm above its present target."""
+        pose = self._hand_pose_at(self._arm_target())
+        pose[2, 3] += LIFT_HEIGHT
+        return pose
+
+    def _arm_target(self) -> Array:
+        return self.world.data.ctrl[self.world.arm_act].copy()
+
+    def _arm_speed_limits(self) -> Array:
+        return np.array([j.speed_limit for j in self.world.arm.joints], dtype=float)
+
+    def _hand_pose_at(self, q: Array) -> Array:
+        return self.kinematics.hand_pose(q)
+
+    # --- verdict ------------------------------------------------------------------------------------------------
+
+    def stress_test(
+        self, nominal: bool = True, battery: bool = True, progress: Callable[[str, int, int], None] | None = None
+    ) -> StressReport:
+        """Judge the grasp after the lift; the world is left in the lifted state."""
+        world = self.world
+        rest = self._rest_height if self._rest_height is not None else TABLE_HEIGHT + world.object.half_height
+        height = float(world.object_pose()[2, 3] - rest)
+        lifted = height >= LIFTED_SHARE * LIFT_HEIGHT and not world.object_on_table()
+        if not lifted:
+            touching = bool((world.finger_forces() > 0.05).any())
+            mode = "lift" if touching or height > 0.005 else "grasp"
+            return StressReport(False, height, False, False, 0.0, (), self.peak_force, 0.0, float("nan"), mode)
+        pulses = run_nominal(world) if nominal else None
+        outcomes = tuple(run_battery(world, progress)) if battery else ()
+        survival = float(np.mean([o.survived for o in outcomes])) if outcomes else float("nan")
+        if pulses is not None and not pulses.success:
+            mode = "slip"
+        elif outcomes and survival < 0.5:
+            mode = "perturbation"
+        else:
+            mode = "none"
+        return StressReport(
+            lifted=True,
+            lift_height=height,
+            nominal=bool(pulses and pulses.success),
+            nominal_12=bool(pulses and pulses.success_12),
+            survival=survival,
+            tests=outcomes,
+            peak_force=max(self.peak_force, pulses.peak_force if pulses else 0.0),
+            peak_slip=pulses.peak_slip if pulses else 0.0,
+            time_to_slip=pulses.time_to_slip if pulses else float("nan"),
+            failure_mode=mode,
+        )
+
+    def ground_truth(self) -> GroundTruth:
+        """Return what only the simulator knows."""
+        world = self.world
+        contacts = [c for c in world.contacts() if c.finger >= 0]
+        slip = np.zeros(5)
+        for c in contacts:
+            if c.normal_force > 0.02:
+                slip[c.finger] = max(slip[c.finger], c.slip_speed)
+        force = world.finger_forces()
+        pressing = [c for c in world.contacts() if c.normal_force > 0.02]
+        epsilon = 0.0
+        if len(pressing) >= 2:
+            centre = torch.tensor(world.data.xipos[world.object_body].copy())
+            points = torch.tensor(np.stack([c.position for c in pressing]))
+            normals = torch.tensor(np.stack([c.normal for c in pressing]))
+            epsilon = float(grasp_epsilon(points, normals, world.friction, centre, TORQUE_LENGTH))
+        return GroundTruth(
+            step=self.step,
+            time=world.time,
+            T_world_object=world.object_pose(),
+            friction_effective=world.friction,
+            mass=world.object_mass(),
+            finger_force=force,
+            touching=force > 0.02,
+            slip_speed=slip,
+            epsilon=epsilon,
+            peak_force=self.peak_force,
+        )

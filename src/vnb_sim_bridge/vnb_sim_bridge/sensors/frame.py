@@ -1,0 +1,128 @@
+"""One decision step's worth of readings, and the suite that makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from vnb_sim_bridge.scenario import ScenarioSpread, stream
+from vnb_sim_bridge.sensors.tactile import TactileModel, read_tactile
+from vnb_sim_bridge.world.world import World
+
+Array = NDArray[np.float64]
+
+ENCODER_LEVELS = 255
+"""The hand reports joint positions as bytes over each joint's range."""
+
+
+@dataclass(frozen=True)
+class SensorFrame:
+    """What the robot senses at one step.
+
+    Attributes:
+        step: Decision step.
+        time: Measurement time [s].
+        T_world_object: Estimated object pose (4, 4).
+        pose_covariance: (6, 6), world axes, order x, y, z, rot x, rot y, rot z [m^2, rad^2].
+        T_world_hand: Pose of the hand's base from the arm's encoders (4, 4).
+        tactile: (5, rows, columns) bytes.
+        hand_q, hand_qd: (11,) [rad], [rad/s]; passive joints follow from their coupling.
+        hand_target: Servo targets of the six actuated joints (6,) [rad].
+        arm_q: (6,) [rad].
+        occlusion, segmentation: In [0, 1]; the pose sensor sees everything, so 0 and 1.
+    """
+
+    step: int
+    time: float
+    T_world_object: Array
+    pose_covariance: Array
+    T_world_hand: Array
+    tactile: NDArray[np.uint8]
+    hand_q: Array
+    hand_qd: Array
+    hand_target: Array
+    arm_q: Array
+    occlusion: float = 0.0
+    segmentation: float = 1.0
+
+
+@dataclass(frozen=True)
+class PoseSensorModel:
+    """White noise of the pose sensor, beside the scenario's constant bias; the stated covariance holds both.
+
+    Attributes:
+        translation, rotation: Standard deviation per axis and reading [m], [rad].
+        spread: The distribution that the scenario's bias is drawn from.
+    """
+
+    translation: float = 0.0015
+    rotation: float = 0.015
+    spread: ScenarioSpread = field(default_factory=ScenarioSpread)
+
+    def covariance(self) -> Array:
+        """Return the stated covariance (6, 6)."""
+        translation = self.translation**2 + self.spread.pose_bias_translation**2
+        rotation = self.rotation**2 + self.spread.pose_bias_rotation**2
+        return np.diag(np.repeat([translation, rotation], 3))
+
+
+class SensorSuite:
+    """Reads all sensors of a world; encoder velocities are differences of successive readings."""
+
+    def __init__(self, world: World, tactile: TactileModel | None = None, pose: PoseSensorModel | None = None) -> None:
+        self.world = world
+        self.tactile_model = tactile or TactileModel()
+        self.pose_model = pose or PoseSensorModel()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the previous reading (after a reset of the world)."""
+        self._last: tuple[float, Array] | None = None
+
+    def read(self, step: int) -> SensorFrame:
+        """Return the readings of decision step ``step``; noise depends on (seed, step) only."""
+        world = self.world
+        q = self._encoders()
+        if self._last is None or world.time <= self._last[0]:
+            qd = np.zeros(6)
+        else:
+            qd = (q - self._last[1]) / (world.time - self._last[0])
+        self._last = (world.time, q)
+        return SensorFrame(
+            step=step,
+            time=world.time,
+            T_world_object=self._object_pose(step),
+            pose_covariance=self.pose_model.covariance(),
+            T_world_hand=world.hand_pose(),
+            tactile=read_tactile(world, self.tactile_model, step),
+            hand_q=self._with_passive(q),
+            hand_qd=self._with_passive(qd),
+            hand_target=world.hand_target.copy(),
+            arm_q=world.arm_q(),
+        )
+
+    def _encoders(self) -> Array:
+        lower, upper = self.world.joint_lower, self.world.joint_upper
+        level = np.rint((self.world.hand_q()[:6] - lower) / (upper - lower) * ENCODER_LEVELS)
+        return lower + np.clip(level, 0, ENCODER_LEVELS) / ENCODER_LEVELS * (upper - lower)
+
+    def _with_passive(self, actuated: Array) -> Array:
+        values = dict(zip((j.name for j in self.world.hand.actuated), actuated, strict=True))
+        passive = [values[str(j.mimic)] * float(j.ratio or 0.0) for j in self.world.hand.passive]
+        return np.concatenate([actuated, passive])
+
+    def _object_pose(self, step: int) -> Array:
+        noise = stream(self.world.scenario.seed, "pose", step).standard_normal(6)
+        model = self.pose_model
+        error = np.asarray(self.world.scenario.pose_bias) + noise * np.repeat([model.translation, model.rotation], 3)
+        pose = self.world.object_pose()
+        pose[:3, 3] += error[:3]
+        angle = float(np.linalg.norm(error[3:]))
+        quaternion, matrix = np.zeros(4), np.zeros(9)
+        mujoco.mju_axisAngle2Quat(quaternion, error[3:] / max(angle, 1e-12), angle)
+        mujoco.mju_quat2Mat(matrix, quaternion)
+        pose[:3, :3] = matrix.reshape(3, 3) @ pose[:3, :3]
+        return pose
