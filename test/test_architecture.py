@@ -142,7 +142,9 @@ def test_error_codes_of_messages_match_the_exceptions() -> None:
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.VnbError) and value is not errors.VnbError
     }
-    expected = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Error")).upper(): c for name, c in classes.items()}
+    expected = {
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Error")).upper(): c for name, c in classes.items()
+    }
     assert constants["NONE"] == 0
     assert constants["INTERNAL"] == errors.VnbError.code
     assert {name: constants.get(name) for name in expected} == {name: c.code for name, c in expected.items()}

@@ -26,6 +26,7 @@ _OFFLINE = (
 )
 _DISK_FULL = ("No space left on device", "Errno 28", "Disk quota exceeded")
 _TAIL = 15
+_WIDTH = 400
 
 
 class Progress:
@@ -64,27 +65,29 @@ class Progress:
 
 
 class ChildError(SetupError):
-    """A child process failed.
-
-    Attributes:
-        output: What it wrote.
-    """
-
-    def __init__(self, message: str, output: str) -> None:
-        super().__init__(message)
-        self.output = output
+    """A child process failed."""
 
 
 def explain(command: Sequence[str], status: int, output: str, log: Path) -> SetupError:
     """Return the error that tells a user why ``command`` failed."""
-    tail = "\n".join(f"  | {line}" for line in output.splitlines()[-_TAIL:])
-    if any(sign in output for sign in _DISK_FULL):
-        return DiskFullError(f"the disk is full.\n{tail}\nMake room and run the same command again; it resumes.")
-    if "pip" in command and any(sign in output for sign in _OFFLINE):
-        return OfflineError(
-            f"pip cannot reach its package index; is this machine offline, or behind a proxy?\n{tail}\n"
-            "Connect it (or tell pip about the proxy or a local index) and run the same command again; it resumes."
-        )
+    lines = output.splitlines()
+    for sign in _DISK_FULL:
+        if sign in output:
+            reason = next(line for line in lines if sign in line)
+            message = (
+                f"the disk is full: {reason.strip()[:_WIDTH]}\nMake room and run the same command again; it resumes."
+            )
+            return DiskFullError(message, output)
+    for sign in _OFFLINE if "pip" in command else ():
+        if sign in output:
+            reason = next(line for line in lines if sign in line)
+            message = (
+                "pip cannot reach its package index. Is this machine offline, or behind a proxy?\n"
+                f"  | {reason.strip()[:_WIDTH]}\n"
+                "Connect it, or tell pip about the proxy or a local index, and run the same command again; it resumes."
+            )
+            return OfflineError(message, output)
+    tail = "\n".join(f"  | {line}" for line in lines[-_TAIL:])
     name = " ".join(command[:4])
     return ChildError(f"`{name} ...` failed with status {status}; its last lines (all of it: {log}):\n{tail}", output)
 

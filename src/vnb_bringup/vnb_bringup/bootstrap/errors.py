@@ -6,7 +6,15 @@ import errno
 
 
 class SetupError(Exception):
-    """Set-up cannot go on. The next run starts again where this one stopped."""
+    """Set-up cannot go on. The next run starts again where this one stopped.
+
+    Attributes:
+        output: What a failed child process wrote; empty if there was none.
+    """
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class OfflineError(SetupError):

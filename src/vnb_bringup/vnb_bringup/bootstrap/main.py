@@ -56,7 +56,9 @@ def prepare(setup: Setup, tests: bool, assume_yes: bool) -> bool:
     if setup.state.running is None and all(stage.is_done(setup.state) for stage in setup.stages(tests)):
         return False
     setup.log.parent.mkdir(exist_ok=True)
-    with exclusive(setup.log.parent / "lock", on_wait=lambda: say("another ./vnb sets this checkout up; waiting")) as lock:
+    with exclusive(
+        setup.log.parent / "lock", on_wait=lambda: say("another ./vnb sets this checkout up; waiting")
+    ) as lock:
         setup.lock = lock
         setup.state = State.load(setup.state.path)
         if setup.state.running not in (None, "messages"):  # .venv was being written and cannot be trusted
@@ -93,7 +95,9 @@ def install_system_packages(line: list[str]) -> None:
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     status = subprocess.run(line, env=env, stdout=sys.stderr, check=False).returncode
     if status != 0:
-        raise SetupError(f"`{' '.join(line)}` failed with status {status}. Install these packages, then run this again.")
+        raise SetupError(
+            f"`{' '.join(line)}` failed with status {status}. Install these packages, then run this again."
+        )
 
 
 def say(text: str) -> None:

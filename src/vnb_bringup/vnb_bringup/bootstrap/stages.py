@@ -18,7 +18,7 @@ from .ros import Ros
 from .state import State, fingerprint
 
 TORCH = "torch==2.13.0"
-SPACE_GB = {"cpu": 4.0, "gpu": 10.0}
+SPACE_GB = {"cpu": 3.0, "gpu": 10.0}
 _INSTALLING = "Installing collected packages"
 _OWNED = "made-by-vnb"
 
@@ -122,7 +122,7 @@ class Setup:
         """Run pip in the virtual environment. A failure that changed nothing leaves it trusted."""
         try:
             return self.run(self.python, "-m", "pip", *arguments)
-        except ChildError as error:
+        except SetupError as error:
             if _INSTALLING not in error.output:
                 self.state.abandon()
             raise

@@ -124,8 +124,8 @@ def require_platform(platform: str = sys.platform) -> None:
 
 
 def require_space(folder: Path, gigabytes: float) -> None:
-    """Raise :class:`DiskFullError` unless ``folder`` has room for ``gigabytes``, and the temporary folder for half of it."""
-    for path, need in ((folder, gigabytes), (Path(tempfile.gettempdir()), gigabytes / 2)):
+    """Raise :class:`DiskFullError` unless ``folder`` has room for ``gigabytes``, and the temporary folder for a part of it."""
+    for path, need in ((folder, gigabytes), (Path(tempfile.gettempdir()), 0.4 * gigabytes)):
         free = shutil.disk_usage(path).free / GIGABYTE
         if free < need:
             raise DiskFullError(
