@@ -155,7 +155,7 @@ def test_a_failed_pip_costs_the_environment_only_if_it_had_begun_to_install(
 def test_a_foreign_environment_is_left_alone(checkout: Path, children: FakeChildren) -> None:
     (checkout / ".venv").mkdir()
     (checkout / ".venv/mine").touch()
-    with pytest.raises(SetupError, match="not made by ./vnb"):
+    with pytest.raises(SetupError, match=r"not made by \./vnb"):
         set_up(checkout)
     assert (checkout / ".venv/mine").exists()
     assert children.calls == []
@@ -208,7 +208,7 @@ def test_choice_of_ros(environ: dict[str, str], rclpy: bool, expected: Ros) -> N
 
 
 def test_another_ros_or_an_unusable_jazzy_is_refused() -> None:
-    with pytest.raises(SetupError, match="'humble' is sourced.*needs ROS 2 'jazzy'"):
+    with pytest.raises(SetupError, match=r"'humble' is sourced.*needs ROS 2 'jazzy'"):
         choose_ros({"ROS_DISTRO": "humble", "AMENT_PREFIX_PATH": "/opt/ros/humble"}, lambda _: True)
     with pytest.raises(SetupError, match="cannot import its rclpy"):
         choose_ros({"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": "/opt/ros/jazzy"}, lambda _: False)
@@ -242,8 +242,8 @@ def test_missing_system_packages_are_named_with_one_line() -> None:
 
 
 def test_missing_system_packages_are_installed_when_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(system.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     lines: list[list[str]] = []
     system.require_system(lines.append, True, ["g++"])
     assert lines == [

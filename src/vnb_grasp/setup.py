@@ -15,6 +15,6 @@ setup(
     zip_safe=False,
     maintainer="VNB maintainers",
     maintainer_email="maintainers@vnb.invalid",
-    description="Grasp mechanics without ROS: frames, hand and object descriptions, kinematics, contacts, grasp quality.",
+    description="Grasp mechanics without ROS: frames, hands and objects as data, kinematics, contacts, grasp quality.",
     license="Apache-2.0",
 )

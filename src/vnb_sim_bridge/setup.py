@@ -15,7 +15,7 @@ setup(
     zip_safe=False,
     maintainer="VNB maintainers",
     maintainer_email="maintainers@vnb.invalid",
-    description="MuJoCo world that stands in for the robot: sensors, scenarios, arm motion, stress tests, and its node.",
+    description="MuJoCo world that stands in for the robot: sensors, scenarios, arm motion, stress tests, its node.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

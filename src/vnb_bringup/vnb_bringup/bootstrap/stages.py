@@ -178,8 +178,8 @@ class Setup:
         folders = [site_packages(self.venv) / name for name in ("torch", "nvidia", "triton")]
         size = sum(path.lstat().st_size for folder in folders for path in folder.rglob("*")) / system.GIGABYTE
         return (
-            f"note: pip found no CPU build of {TORCH}, so the GPU build was installed ({size:.1f} GB). It works without "
-            "a GPU.\nFor the small one, name a package index that has it: ./vnb setup --torch-index URL"
+            f"note: pip found no CPU build of {TORCH}, so the GPU build was installed ({size:.1f} GB). It works "
+            "without a GPU.\nFor the small one, name a package index that has it: ./vnb setup --torch-index URL"
         )
 
     def mend(self) -> None:

@@ -124,7 +124,7 @@ def require_platform(platform: str = sys.platform) -> None:
 
 
 def require_space(folder: Path, gigabytes: float) -> None:
-    """Raise :class:`DiskFullError` unless ``folder`` has room for ``gigabytes``, and the temporary folder for a part of it."""
+    """Raise :class:`DiskFullError` unless there is room in ``folder``, and for pip in the temporary folder."""
     for path, need in ((folder, gigabytes), (Path(tempfile.gettempdir()), 0.4 * gigabytes)):
         free = shutil.disk_usage(path).free / GIGABYTE
         if free < need:

@@ -1,1 +1,4 @@
-"""One module per command: its name is the command's, its first docstring line the help, its ``main`` the typer function."""
+"""One module per command.
+
+Its name is the command's, its first docstring line the help, its ``main`` the typer function.
+"""
