@@ -1,0 +1,1 @@
+"""What a trial leaves behind: its record, ``result.json``, the one-page report, pictures."""
