@@ -24,7 +24,8 @@ def from_mapping(config: type[C], values: Mapping[str, Any] | None) -> C:
     unknown = sorted(set(values or {}) - set(known))
     if unknown:
         raise ConfigError(
-            f"{config.__name__}: got unknown parameter(s) {', '.join(unknown)}, expected among: {', '.join(sorted(known))}"
+            f"{config.__name__}: got unknown parameter(s) {', '.join(unknown)}, "
+            f"expected among: {', '.join(sorted(known))}"
         )
     return config(**{key: tuple(v) if isinstance(v, list) else v for key, v in (values or {}).items()})
 

@@ -44,7 +44,7 @@ class HandModel:
     """The hand as the planner sees it. Actuated quantities in the project's joint order.
 
     Attributes:
-        kinematics: Forward kinematics.
+        kinematics: Forward kinematics, in float64.
         kp: Servo stiffness [N m/rad]: torque per radian between target and joint.
         torque_limit: Torque limits ``(6,)`` [N m].
         speed_limit: Speed limits ``(6,)`` [rad/s].
@@ -80,8 +80,12 @@ class HandModel:
 
     def fingertip_centres(self, q6: Tensor) -> Tensor:
         """Return the centres ``(..., 5, 3)`` [m] of the fingertip spheres behind the pads, hand_base frame."""
-        frames = self.kinematics.pad_frames(self.kinematics.expand(q6))
+        frames = self.pad_frames(q6)
         return frames[..., :3, 3] - self.pad_radius.to(q6)[:, None] * frames[..., :3, 2]
+
+    def pad_frames(self, q6: Tensor) -> Tensor:
+        """Return ``T_hand_pad`` ``(..., 5, 4, 4)`` for the actuated joints ``(..., 6)``, in their dtype."""
+        return self.kinematics.pad_frames(self.kinematics.expand(q6.double())).to(q6)
 
     def levers(self, q6: Tensor) -> Tensor:
         """Return how far each fingertip moves per radian of its closing joint ``(5,)`` [m], passive joint included.

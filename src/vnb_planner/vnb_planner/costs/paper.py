@@ -79,7 +79,7 @@ class PaperCost:
             rate = actions.mean((-2, -1))  # (*B, S)
             q = situation.q_cmd + self.config.decision_period * actions.sum(-2)
             q = torch.minimum(torch.maximum(q, lower), upper)
-            pads = self.hand.kinematics.pad_frames(self.hand.kinematics.expand(q))[..., :3, 3]
+            pads = self.hand.pad_frames(q)[..., :3, 3]
             closure = -torch.linalg.vector_norm(pads - centre, dim=-1).sum(-1)
             c_str = -self.config.alpha_s * rate - self.config.alpha_g * closure
             excess = self.config.alpha_n * rate.unsqueeze(-1) - demand.unsqueeze(-2)

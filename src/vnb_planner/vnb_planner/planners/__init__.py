@@ -2,7 +2,7 @@
 
 from vnb_grasp.registry import Registry
 from vnb_planner.planners.action_box import ActionBox
-from vnb_planner.planners.interface import Decision, Planner, PlannerFactory, PlanInput
+from vnb_planner.planners.interface import Decision, PlanInput, Planner, PlannerFactory
 from vnb_planner.planners.noop import NoopConfig, NoopPlanner
 from vnb_planner.planners.random_motion import RandomConfig, RandomPlanner
 from vnb_planner.planners.scripted import ScriptedConfig, ScriptedPlanner

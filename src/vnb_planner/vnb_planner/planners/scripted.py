@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vnb_belief.layout import OBS_JOINT_VELOCITY
 from vnb_planner.config import from_mapping, require_count, require_in, require_positive
 from vnb_planner.models import CLOSING_JOINT, NUM_ACTUATED, HandModel, ObjectModel
 from vnb_planner.planners.interface import Decision, PlanInput
@@ -26,8 +27,9 @@ class ScriptedConfig:
     Attributes:
         close_speed: Speed of a finger on its way to contact [rad/s].
         squeeze_speed: Speed of the targets while squeezing [rad/s].
-        squeeze: Servo torque at which a finger is done, as a fraction of its torque limit.
+        squeeze: Servo torque at which a finger at rest is done, as a fraction of its torque limit.
         force_share: Tactile force at which a finger is done, as a fraction of the object's force cap.
+        rest_speed: Joint speed below which a finger is at rest [rad/s]; a moving servo lags, which is no torque.
         settle_steps: Squeezing stops when nothing has changed for this many steps.
         settle_force: Change of a fingertip force that counts [N].
         settle_angle: Change of a joint that counts [rad].
@@ -38,13 +40,14 @@ class ScriptedConfig:
     squeeze_speed: float = 0.2
     squeeze: float = 0.5
     force_share: float = 0.7
+    rest_speed: float = 0.1
     settle_steps: int = 10
     settle_force: float = 0.05
     settle_angle: float = 0.001
     max_steps: int = 80
 
     def __post_init__(self) -> None:
-        for name in ("close_speed", "squeeze_speed", "settle_force", "settle_angle"):
+        for name in ("close_speed", "squeeze_speed", "rest_speed", "settle_force", "settle_angle"):
             require_positive(name, getattr(self, name))
         require_in("squeeze", self.squeeze, 0.0, 1.0)
         require_in("force_share", self.force_share, 0.0, 1.0)
@@ -89,7 +92,10 @@ class ScriptedPlanner:
         self._touched = contact if self._touched is None else contact | self._touched
         limit = self.hand.torque_limit.to(target)[_CLOSING]
         effort = self.hand.kp * (target - measured) / limit
-        done = (effort >= self.config.squeeze) | (given.force >= self.config.force_share * self.target.force_cap)
+        at_rest = given.observation[OBS_JOINT_VELOCITY][_CLOSING].abs() < self.config.rest_speed
+        done = ((effort >= self.config.squeeze) & at_rest) | (
+            given.force >= self.config.force_share * self.target.force_cap
+        )
         ended = target >= self.hand.upper.to(target)[_CLOSING] - _NEAR_LIMIT
         arrived = self._touched | done | ended
         self._squeezing = self._squeezing or bool(arrived.all())

@@ -5,9 +5,9 @@ the risk objective. The proposals, and standing still, are then judged on sample
 judged by its own component alone would be the most optimistic component's. Among those whose failure probability is within
 the bound the lowest objective wins; if none is, the least failure probability.
 
-Sizes: every component draws ``samples``; gradients use the first ``gradient_samples`` of them; the best start of a component
-is chosen on ``samples``; proposals are compared on ``samples`` draws stratified over the mixture by weight; the figures that
-are reported, exact CVaR included, are those of all ``K x samples`` draws, weighted. The action sequence is parametrised as a
+Sizes: gradient steps, and the choice among a component's starts, use ``gradient_samples`` draws of each component; proposals
+are compared on ``samples`` draws of the mixture, stratified by weight, and the figures that are reported, exact CVaR
+included, are those of the chosen action on these draws. The action sequence is parametrised as a
 constant velocity over the horizon, its cost is that of the horizon's end, and its first action is executed.
 
 The entropy term is that of the present belief: the learned dynamics are not rolled out, so it shifts the objective but does
@@ -19,13 +19,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vnb_belief.mixture import Mixture
 from vnb_grasp.errors import ConfigError
 from vnb_planner.config import from_mapping, require_count, require_in, require_positive
 from vnb_planner.costs import COSTS, Cost, Evaluate, visual_cost
@@ -54,8 +53,8 @@ class VnbConfig:
         gamma: Weight of the belief's entropy.
         delta: Largest acceptable failure probability.
         failure_threshold: Cost that counts as failure; None takes the cost's own.
-        samples: Samples per component N, and samples of the mixture when proposals are compared.
-        gradient_samples: Samples per component inside gradient steps.
+        samples: Samples N of the mixture on which proposals are compared and the chosen one is reported.
+        gradient_samples: Samples per component in gradient steps and for the choice among starts.
         gradient_steps: Gradient steps M.
         step_size: First step as a fraction of the action box; later ones shrink as 1/m.
         starts: Starting magnitudes as fractions of the box between standing still and its upper end.
@@ -95,7 +94,13 @@ class VnbConfig:
             require_in(name, getattr(self, name), 0.0, 1.0)
         for name in ("lambda_v", "gamma", "epsilon_des"):
             require_in(name, getattr(self, name), 0.0, 1e6)
-        for name, low in (("samples", 1), ("gradient_samples", 1), ("gradient_steps", 0), ("horizon", 1), ("max_steps", 1)):
+        for name, low in (
+            ("samples", 1),
+            ("gradient_samples", 1),
+            ("gradient_steps", 0),
+            ("horizon", 1),
+            ("max_steps", 1),
+        ):
             require_count(name, getattr(self, name), low)
         require_positive("temperature", self.temperature)
         if not self.starts:
@@ -104,8 +109,6 @@ class VnbConfig:
             require_in("starts", start, 0.0, 1.0)
         if isinstance(self.box, Mapping):
             object.__setattr__(self, "box", from_mapping(ActionBox, self.box))
-        if self.gradient_samples > self.samples:
-            raise ConfigError(f"gradient_samples: got {self.gradient_samples}, expected <= samples ({self.samples})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +161,14 @@ class VnbPlanner:
             raise ConfigError("vnb planner: got no belief, expected a mixture; start the belief before the planner")
         belief = given.belief.detach()
         generator = step_generator(given.seed, "planner", given.step)
-        draws = belief.sample_components(self.config.samples, generator)  # (K, N, 26)
+        draws = belief.sample_components(self.config.gradient_samples, generator)  # (K, n, 26)
         mixed = belief.sample(self.config.samples, generator, stratified=True)  # (N, 26)
         lower, upper = self.config.box.bounds(given.contact, self.hand, draws)
         proposals, in_time = self._propose(given, draws, (lower, upper), started + given.deadline)
         with torch.no_grad():
-            best, hold_p_fail = self._choose(given, mixed, proposals)
+            decision, hold_p_fail = self._choose(given, mixed, proposals)
             entropy = float(belief.entropy(_ENTROPY_DRAWS, generator))
-            decision = self._decide(given, belief, draws, proposals, best, entropy)
-        return self._finish(given, decision, hold_p_fail, in_time, started)
+        return self._finish(given, decision, entropy, hold_p_fail, in_time, started)
 
     def _propose(
         self, given: PlanInput, draws: Tensor, box: tuple[Tensor, Tensor], due: float
@@ -176,7 +178,7 @@ class VnbPlanner:
         lower, upper = box
         starts = torch.tensor(self.config.starts, dtype=draws.dtype, device=draws.device)
         action = (starts[:, None] * upper).expand(k, -1, -1).clone()  # (K, S, 6)
-        evaluate = self.cost.prepare(situation, draws[:, : self.config.gradient_samples])
+        evaluate = self.cost.prepare(situation, draws)
         in_time = True
         for m in range(self.config.gradient_steps):
             in_time = self._clock() < due
@@ -189,68 +191,54 @@ class VnbPlanner:
             action = action.detach() - step * gradient / (gradient.abs() + _SOFT_SIGN)
             action = torch.minimum(torch.maximum(action, lower), upper)
         with torch.no_grad():
-            if in_time and self.config.gradient_samples < self.config.samples:
-                evaluate = self.cost.prepare(situation, draws)
             first = self._objective(self._evaluate(evaluate, action)).argmin(-1)  # (K,)
         component = torch.arange(k, device=draws.device)
         chosen = action[component, first]
         hold = torch.zeros_like(chosen[:1])
         return _Proposals(torch.cat((chosen, hold)), torch.cat((component, component.new_tensor([-1])))), in_time
 
-    def _choose(self, given: PlanInput, mixed: Tensor, proposals: _Proposals) -> tuple[int, float]:
-        """Return the index of the best proposal over the mixture and the failure probability of standing still."""
+    def _choose(self, given: PlanInput, mixed: Tensor, proposals: _Proposals) -> tuple[Decision, float]:
+        """Return the best proposal over the mixture and the failure probability of standing still."""
         evaluate = self.cost.prepare(given.situation().to(mixed), mixed)
         costs = self._evaluate(evaluate, proposals.action)  # (C, N)
         objective, p_fail = self._objective(costs), failure_probability(costs, self.failure_threshold)
         feasible = p_fail <= self.config.delta
-        if bool(feasible.any()):
-            score = objective.masked_fill(~feasible, math.inf)
-        else:
+        if not bool(feasible.any()):
             # Ties in failure probability (all certain to fail, say) are broken by the objective.
-            score = objective.masked_fill(p_fail > p_fail.min(), math.inf)
-        return int(score.argmin()), float(p_fail[-1])
-
-    def _decide(
-        self, given: PlanInput, belief: Mixture, draws: Tensor, proposals: _Proposals, best: int, entropy: float
-    ) -> Decision:
-        """Report the chosen proposal's exact figures over all draws, each component's by its weight."""
-        action = proposals.action[best]
-        evaluate = self.cost.prepare(given.situation().to(draws), draws)
-        costs = self._evaluate(evaluate, action.expand(draws.shape[0], 1, -1)).flatten()  # (K * N,)
-        weights = belief.weights.repeat_interleave(draws.shape[1])
-        risk, mean = float(self._risk(costs, weights)), float(expectation(costs, weights))
-        objective = self.config.lambda_c * risk + (1.0 - self.config.lambda_c) * mean + self.config.gamma * entropy
-        if self.config.lambda_v > 0.0:
-            objective += self.config.lambda_v * float(visual_cost(given.observation))
-        return Decision(
-            action=action,
-            effort_limit=self.config.effort_fraction * self.hand.torque_limit.to(draws),
-            objective=objective,
-            cvar=risk,
-            expected_cost=mean,
-            p_fail=float(failure_probability(costs, self.failure_threshold, weights)),
-            entropy=entropy,
+            feasible = p_fail <= p_fail.min()
+        best = int(objective.masked_fill(~feasible, math.inf).argmin())
+        decision = Decision(
+            action=proposals.action[best],
+            effort_limit=self.config.effort_fraction * self.hand.torque_limit.to(mixed),
+            objective=float(objective[best]),
+            cvar=float(self._risk(costs[best])),
+            expected_cost=float(expectation(costs[best])),
+            p_fail=float(p_fail[best]),
             component=int(proposals.component[best]),
         )
+        return decision, float(p_fail[-1])
 
     def _finish(
-        self, given: PlanInput, decision: Decision, hold_p_fail: float, in_time: bool, started: float
+        self, given: PlanInput, decision: Decision, entropy: float, hold_p_fail: float, in_time: bool, started: float
     ) -> Decision:
+        """Add what does not depend on the action: entropy and visual cost, the stop, the time."""
         reason = ""
         if given.epsilon_hat >= self.config.epsilon_des and hold_p_fail <= self.config.delta:
             reason = "quality"
         elif given.step >= self.config.max_steps:
             reason = "step_limit"
+        visual = float(visual_cost(given.observation)) if self.config.lambda_v > 0.0 else 0.0
         elapsed = self._clock() - started
-        changes: dict[str, Any] = {
-            "planning_time": elapsed,
-            "deadline_met": in_time and elapsed <= given.deadline,
-            "stop": bool(reason),
-            "stop_reason": reason,
-        }
-        if reason:
-            changes["action"] = torch.zeros_like(decision.action)
-        return Decision(**{**vars(decision), **changes})
+        return replace(
+            decision,
+            action=torch.zeros_like(decision.action) if reason else decision.action,
+            objective=decision.objective + self.config.gamma * entropy + self.config.lambda_v * visual,
+            entropy=entropy,
+            stop=bool(reason),
+            stop_reason=reason,
+            planning_time=elapsed,
+            deadline_met=in_time and elapsed <= given.deadline,
+        )
 
     def _evaluate(self, evaluate: Evaluate, velocity: Tensor) -> Tensor:
         """Return the costs ``(*B, S, N)`` of constant velocities ``(*B, S, 6)`` over the horizon."""

@@ -175,7 +175,9 @@ def _probabilities(costs: Tensor, weights: Tensor | None) -> Tensor:
     try:
         weights = weights.expand_as(costs)
     except RuntimeError as error:
-        raise ShapeError(f"weights: got shape {tuple(weights.shape)}, expected to match {tuple(costs.shape)}") from error
+        raise ShapeError(
+            f"weights: got shape {tuple(weights.shape)}, expected to match {tuple(costs.shape)}"
+        ) from error
     if not torch.isfinite(weights).all():
         raise NonFiniteError("risk weights contain NaN or infinity")
     total = weights.sum(-1, keepdim=True)
