@@ -193,11 +193,13 @@ class Setup:
         folders = {name: self.root / name for name in ("build", "install")}
         for folder in folders.values():
             shutil.rmtree(folder / "vnb_msgs", ignore_errors=True)  # a removed field must not survive
+        flags = ["-GNinja", f"-DPython3_EXECUTABLE={self.python}", "-DBUILD_TESTING=OFF"]
+        flags.append(f"-DVNB_MSGS_PYTHON_ONLY={'OFF' if self.ros.sourced else 'ON'}")
         self.run(
             *(self.python, "-m", "colcon", "--log-base", self.root / ".vnb-setup" / "log", "build"),
             *("--base-paths", self.root / "src" / "vnb_msgs", "--build-base", folders["build"]),
             *("--install-base", folders["install"], "--event-handlers", "console_direct+", "--symlink-install"),
-            *("--cmake-args", "-GNinja", f"-DPython3_EXECUTABLE={self.python}", "-DBUILD_TESTING=OFF"),
+            *("--cmake-args", *flags),
             build=True,
         )
 
