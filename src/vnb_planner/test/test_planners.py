@@ -240,7 +240,8 @@ def run_scripted(
         target = q_cmd + 0.04 * decisions[-1].action
         overdrive = decisions[-1].effort_limit / hand.kp + 0.02
         q_cmd = torch.minimum(torch.minimum(target, hand.upper), q + overdrive)
-    return decisions, hand.kp * (q_cmd - torch.minimum(q_cmd, walls))
+    torque = hand.kp * (q_cmd - torch.minimum(q_cmd, walls))
+    return decisions, torch.minimum(torque, decisions[-1].effort_limit)
 
 
 def test_scripted_closes_waits_squeezes_and_stops(hand: HandModel, ball: ObjectModel) -> None:

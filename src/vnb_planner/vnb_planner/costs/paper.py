@@ -1,8 +1,8 @@
 """The cost of the paper as printed: closure strength, friction-limited robustness, contact stability.
 
 Friction enters together with the action only through ``relu(alpha_n abar - min 1/mu)``, which is zero at closing rates
-that a hand has (it needs ``mu > 1 / (alpha_n abar)``: above 50 at 0.2 rad/s). With it, risk cannot change the action; the
-``wrench_margin`` cost is the one that plans. This one is here for comparison.
+that a hand has (it needs ``mu > 1 / (alpha_n abar)``: above 50 at 0.2 rad/s). With it, risk cannot change the action;
+the ``wrench_margin`` cost is the one that plans. This one is here for comparison.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ class PaperCostConfig:
 class PaperCost:
     """``C = C_str(a) + C_rho(a, psi) + C_ctc(psi)``, the paper's equations 14 and 15.
 
-    The mean closing rate is over joints and horizon; the closure score uses the five pad centres, the end of the horizon
-    and the estimated object centre; contacts are the fingers that touch now (no contact: both contact terms are zero).
+    The mean closing rate is over joints and horizon; the closure score uses the five pad centres, the end of the
+    horizon and the estimated object centre; contacts are the fingers that touch now (no contact: both contact terms are
+    zero).
     """
 
     def __init__(self, hand: HandModel, config: PaperCostConfig) -> None:

@@ -5,14 +5,15 @@ sampled pose where that is on the object and in which direction, the sampled fri
 
 1. Servo targets ``q(a) = clamp(q_cmd + dt sum_h a_h)`` move the fingertip spheres by forward kinematics.
 2. Each sphere's commanded penetration x under the sampled pose gives a normal force through the servo (stiffness
-   ``kp / lever^2`` at the tip) in series with the sampled contact stiffness, saturated at ``torque_limit / lever``. A soft
-   hinge of millimetres gives fingers that do not touch yet a gradient, as in the generalised Q1 metric [Liu2020].
-3. Measurements anchor x: a finger in contact carries its measured force now, whatever the sampled pose says; one that is
-   not in contact does not penetrate now. Geometry and stiffness predict the change.
+   ``kp / lever^2`` at the tip) in series with the sampled contact stiffness, saturated at ``torque_limit / lever``. A
+   soft hinge of millimetres gives fingers that do not touch yet a gradient, as in the generalised Q1 metric [Liu2020].
+3. Measurements anchor x: a finger in contact carries its measured force now, whatever the sampled pose says; one that
+   is not in contact does not penetrate now. Geometry and stiffness predict the change.
 4. The margin is the soft minimum over fixed unit wrenches u of the support function of the forces that the contacts can
    exert, ``h(u) = sum_j f_j max(0, u.w_nj + mu_j |u.w_tj|)``, over a reference force. Torques are scaled by a length.
-5. The cost saturates once the margin exceeds one: squeezing harder than any disturbance asks earns nothing, but costs near
-   the object's force cap. Low friction asks for more force than high friction does, so the risk level changes the action.
+5. The cost saturates once the margin exceeds one: squeezing harder than any disturbance asks earns nothing, but costs
+   near the object's force cap. Low friction asks for more force than high friction does, so the risk level changes the
+   action.
 
 References:
     [Liu2020] M. Liu et al., Deep differentiable grasp planner for high-DOF grippers, RSS 2020 (equations 2 and 3).
@@ -256,8 +257,9 @@ class _Directions:
     def support(self, arm: Tensor, push: Tensor, force: Tensor, mu: Tensor) -> Tensor:
         """Return ``h(u)`` (*B, S, N, 28) [N] of contacts (*B, S, 5, N).
 
-        A unit wrench ``u = (0, b)`` sees the contact force through ``v = b x r / length``; a force ``u = (a, 0)`` through
-        ``v = a``. The best force in the cone along v is ``v.n + mu |v - n (v.n)|`` per unit of normal force, or none.
+        A unit wrench ``u = (0, b)`` sees the contact force through ``v = b x r / length``; a force ``u = (a, 0)``
+        through ``v = a``. The best force in the cone along v is ``v.n + mu |v - n (v.n)|`` per unit of normal force, or
+        none.
         """
         # Along the normal and in all: |b x r|^2 = |r|^2 - (b.r)^2.
         twist = torch.linalg.cross(arm, push) / self.torque_length

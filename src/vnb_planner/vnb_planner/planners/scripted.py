@@ -93,9 +93,8 @@ class ScriptedPlanner:
         limit = self.hand.torque_limit.to(target)[_CLOSING]
         effort = self.hand.kp * (target - measured) / limit
         at_rest = given.observation[OBS_JOINT_VELOCITY][_CLOSING].abs() < self.config.rest_speed
-        done = ((effort >= self.config.squeeze) & at_rest) | (
-            given.force >= self.config.force_share * self.target.force_cap
-        )
+        full = given.force >= self.config.force_share * self.target.force_cap
+        done = ((effort >= self.config.squeeze) & at_rest) | full
         ended = target >= self.hand.upper.to(target)[_CLOSING] - _NEAR_LIMIT
         arrived = self._touched | done | ended
         self._squeezing = self._squeezing or bool(arrived.all())

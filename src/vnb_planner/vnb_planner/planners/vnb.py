@@ -1,17 +1,17 @@
 """Risk-aware planner over a belief mixture: Algorithm 1, per-component descent and choice over the whole mixture.
 
-Each component of the belief proposes an action: its samples, three starting magnitudes, a few projected gradient steps on
-the risk objective. The proposals, and standing still, are then judged on samples of the *whole* mixture, because a proposal
-judged by its own component alone would be the most optimistic component's. Among those whose failure probability is within
-the bound the lowest objective wins; if none is, the least failure probability.
+Each component of the belief proposes an action: its samples, three starting magnitudes, a few projected gradient steps
+on the risk objective. The proposals, and standing still, are then judged on samples of the *whole* mixture, because a
+proposal judged by its own component alone would be the most optimistic component's. Among those whose failure
+probability is within the bound the lowest objective wins; if none is, the least failure probability.
 
-Sizes: gradient steps, and the choice among a component's starts, use ``gradient_samples`` draws of each component; proposals
-are compared on ``samples`` draws of the mixture, stratified by weight, and the figures that are reported, exact CVaR
-included, are those of the chosen action on these draws. The action sequence is parametrised as a
+Sizes: gradient steps, and the choice among a component's starts, use ``gradient_samples`` draws of each component;
+proposals are compared on ``samples`` draws of the mixture, stratified by weight, and the figures that are reported,
+exact CVaR included, are those of the chosen action on these draws. The action sequence is parametrised as a
 constant velocity over the horizon, its cost is that of the horizon's end, and its first action is executed.
 
-The entropy term is that of the present belief: the learned dynamics are not rolled out, so it shifts the objective but does
-not change the action.
+The entropy term is that of the present belief: the learned dynamics are not rolled out, so it shifts the objective but
+does not change the action.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class VnbConfig:
     epsilon_des: float = 0.05
     max_steps: int = 80
     effort_fraction: float = 1.0
-    box: ActionBox = ActionBox()
+    box: ActionBox = field(default_factory=ActionBox)
 
     def __post_init__(self) -> None:
         COSTS[self.cost]

@@ -67,9 +67,9 @@ def cvar(costs: Tensor, beta: float, weights: Tensor | None = None) -> Tensor:
 def smooth_cvar(costs: Tensor, beta: float, temperature: float, weights: Tensor | None = None) -> Tensor:
     """Return a smooth upper surrogate of :func:`cvar` with gradients at every sample near the boundary.
 
-    The Rockafellar-Uryasev objective ``F(eta) = eta + E[(C - eta)+] / (1 - beta)`` at the empirical quantile ``eta``, its
-    hinge replaced by ``softplus_T(x) = T ln(1 + exp(x / T))``, where ``T = temperature * (1 - beta) * spread`` and the
-    spread is the mean absolute deviation of the costs. So the surrogate is translation and scale equivariant, and
+    The Rockafellar-Uryasev objective ``F(eta) = eta + E[(C - eta)+] / (1 - beta)`` at the empirical quantile ``eta``,
+    its hinge replaced by ``softplus_T(x) = T ln(1 + exp(x / T))``, where ``T = temperature * (1 - beta) * spread`` and
+    the spread is the mean absolute deviation of the costs. So the surrogate is translation and scale equivariant, and
 
     ``cvar <= smooth_cvar <= cvar + T ln 2 / (1 - beta) = cvar + temperature * spread * ln 2``.
 
