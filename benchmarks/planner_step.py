@@ -2,8 +2,8 @@
 
 Usage, with the packages on PYTHONPATH: ``python benchmarks/planner_step.py [--threads 1] [--steps 60]``
 
-Prints one markdown row per object: machine, threads, sizes, p50 and p95 of the wall time and p50 of the processor time [ms].
-On a machine that does other work too, the processor time is the fair figure.
+Prints one markdown row per object: machine, threads, sizes, p50 and p95 of the wall time and p50 of
+the processor time [ms]. On a machine that does other work too, the processor time is the fair figure.
 """
 
 from __future__ import annotations
@@ -38,12 +38,6 @@ def processor() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
-def make_belief() -> Mixture:
-    """Return a float32 mixture of eight components, as the learned belief gives it."""
-    belief = make_mixture(FRICTIONS)
-    return Mixture(belief.logits.float(), belief.means.float(), belief.log_stds.float())
-
-
 def make_input(hand: HandModel, belief: Mixture, step: int) -> PlanInput:
     """Return a half-closed hand around the object: three fingers touch, two do not."""
     q6 = torch.tensor([0.9, 0.3, 0.5, 0.5, 0.5, 0.5])
@@ -67,10 +61,10 @@ def measure(name: str, steps: int) -> tuple[float, float, float, VnbConfig]:
     """Return wall p50, wall p95 and processor p50 of the step with object ``name`` [ms], and the parameters."""
     description, target = load_hand("l6_v31"), load_object(name)
     hand = HandModel.from_description(description, HandKinematics(description))
-    planner = VnbPlanner.make(
-        hand, ObjectModel(SignedDistance(target.primitives()), target.mass, target.force_cap), None
-    )
-    belief, times = make_belief(), []
+    model = ObjectModel(SignedDistance(target.primitives()), target.mass, target.force_cap)
+    planner = VnbPlanner.make(hand, model, None)
+    belief = make_mixture(FRICTIONS)
+    wall, cpu = [], []
     for step in range(WARM_UP + steps):
         given = make_input(hand, belief, step)
         begin = time.perf_counter(), time.process_time()
@@ -89,10 +83,9 @@ def main() -> None:
     parser.add_argument("--objects", nargs="+", default=["tennis_ball", "cube", "mustard_bottle"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print(
-        "| machine | torch | threads | object | K | N | gradient n x starts x steps | p50 [ms] | p95 [ms] | CPU p50 [ms] |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    header = ("machine", "torch", "threads", "object", "K", "N", "gradient n x starts x steps", "p50", "p95", "CPU p50")
+    print(f"| {' | '.join(header)} |")
+    print("|" + "---|" * len(header))
     for name in arguments.objects:
         p50, p95, cpu, config = measure(name, arguments.steps)
         sizes = f"{config.gradient_samples} x {len(config.starts)} x {config.gradient_steps}"

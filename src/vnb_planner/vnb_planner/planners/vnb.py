@@ -63,6 +63,7 @@ class VnbConfig:
         epsilon_des: Tactile quality at which closing stops, if the failure probability of holding is within ``delta``.
         max_steps: Step T_max at which closing stops in any case.
         effort_fraction: Torque that servos may use, as a fraction of their limits.
+        single_precision: Evaluate costs in float32 whatever the belief's dtype: a third faster, rounding near 1e-6.
         box: Velocity bounds.
     """
 
@@ -85,6 +86,7 @@ class VnbConfig:
     epsilon_des: float = 0.05
     max_steps: int = 80
     effort_fraction: float = 1.0
+    single_precision: bool = True
     box: ActionBox = field(default_factory=ActionBox)
 
     def __post_init__(self) -> None:
@@ -163,6 +165,8 @@ class VnbPlanner:
         generator = step_generator(given.seed, "planner", given.step)
         draws = belief.sample_components(self.config.gradient_samples, generator)  # (K, n, 26)
         mixed = belief.sample(self.config.samples, generator, stratified=True)  # (N, 26)
+        if self.config.single_precision:
+            draws, mixed = draws.float(), mixed.float()
         lower, upper = self.config.box.bounds(given.contact, self.hand, draws)
         proposals, in_time = self._propose(given, draws, (lower, upper), started + given.deadline)
         with torch.no_grad():
@@ -209,7 +213,7 @@ class VnbPlanner:
         best = int(objective.masked_fill(~feasible, math.inf).argmin())
         decision = Decision(
             action=proposals.action[best],
-            effort_limit=self.config.effort_fraction * self.hand.torque_limit.to(mixed),
+            effort_limit=self.hand.torque_limit,
             objective=float(objective[best]),
             cvar=float(self._risk(costs[best])),
             expected_cost=float(expectation(costs[best])),
@@ -221,7 +225,8 @@ class VnbPlanner:
     def _finish(
         self, given: PlanInput, decision: Decision, entropy: float, hold_p_fail: float, in_time: bool, started: float
     ) -> Decision:
-        """Add what does not depend on the action: entropy and visual cost, the stop, the time."""
+        """Add what does not depend on the action: entropy and visual cost, the stop, the time, the belief's dtype."""
+        dtype = given.belief.means.dtype if given.belief is not None else given.q.dtype
         reason = ""
         if given.epsilon_hat >= self.config.epsilon_des and hold_p_fail <= self.config.delta:
             reason = "quality"
@@ -231,7 +236,8 @@ class VnbPlanner:
         elapsed = self._clock() - started
         return replace(
             decision,
-            action=torch.zeros_like(decision.action) if reason else decision.action,
+            action=(torch.zeros_like(decision.action) if reason else decision.action).to(dtype),
+            effort_limit=(self.config.effort_fraction * self.hand.torque_limit).to(decision.action.device, dtype),
             objective=decision.objective + self.config.gamma * entropy + self.config.lambda_v * visual,
             entropy=entropy,
             stop=bool(reason),
