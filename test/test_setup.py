@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -402,6 +404,46 @@ def test_every_command_has_a_main() -> None:
     for name in catalogue.commands():
         if name != "setup":
             assert callable(importlib.import_module(f"vnb_bringup.commands.{name}").main)
+
+
+@pytest.mark.ros
+def test_built_messages_travel_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not set up")
+    action = pytest.importorskip("vnb_msgs.action", reason="vnb_msgs is not built")
+    from rclpy.action import ActionClient, ActionServer
+
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+
+    def execute(goal: Any) -> object:
+        feedback = action.ExecuteGrasp.Feedback()
+        feedback.status.action = [0.1, 1 / 3]
+        goal.publish_feedback(feedback)
+        goal.succeed()
+        return action.ExecuteGrasp.Result(cvar=goal.request.beta, p_fail=math.nan)
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("messages", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    server = ActionServer(node, action.ExecuteGrasp, "grasp", execute)
+    client = ActionClient(node, action.ExecuteGrasp, "grasp")
+    try:
+        assert client.wait_for_server(timeout_sec=60)
+        seen: list[list[float]] = []
+        goal = action.ExecuteGrasp.Goal(beta=0.1)
+        sent = client.send_goal_async(goal, lambda message: seen.append(list(message.feedback.status.action)))
+        executor.spin_until_future_complete(sent, timeout_sec=60)
+        done = sent.result().get_result_async()
+        executor.spin_until_future_complete(done, timeout_sec=60)
+        assert done.result().result.cvar == 0.1
+        assert math.isnan(done.result().result.p_fail)
+        assert seen == [[0.1, 1 / 3]]
+    finally:
+        client.destroy()
+        server.destroy()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 @pytest.mark.parametrize("version", ["3.9.1", None])
