@@ -272,6 +272,11 @@ def test_scripted_squeeze_level_sets_the_torque(hand: HandModel, ball: ObjectMod
     assert levels[0] < levels[1] < levels[2]
 
 
+def test_scripted_finger_ratio_spares_the_fingers(hand: HandModel, ball: ObjectModel) -> None:
+    _, torque = run_scripted(PLANNERS["scripted"](hand, ball, {"squeeze": 0.8, "finger_ratio": 0.5}), hand)
+    assert_close(torque[1:5] / hand.torque_limit[1:5], torch.tensor([0.8, 0.4, 0.4, 0.4]).double(), rtol=0.1, atol=0)
+
+
 def test_scripted_respects_the_force_share(hand: HandModel, ball: ObjectModel) -> None:
     gentle = ObjectModel(ball.distance, ball.mass, force_cap=4.0)
     decisions, torque = run_scripted(PLANNERS["scripted"](hand, gentle, {"squeeze": 0.9, "force_share": 0.5}), hand)

@@ -15,6 +15,7 @@ from vnb_planner.models import CLOSING_JOINT, NUM_ACTUATED, HandModel, ObjectMod
 from vnb_planner.planners.interface import Decision, PlanInput
 
 _CLOSING = list(CLOSING_JOINT)
+THUMB_JOINTS = [0, 1]
 _NEAR_LIMIT = 0.01
 _MIN_EFFORT = 0.2
 """Least fraction of the torque limit that servos get, so that they overcome their own friction while closing."""
@@ -28,6 +29,7 @@ class ScriptedConfig:
         close_speed: Speed of a finger on its way to contact [rad/s].
         squeeze_speed: Speed of the targets while squeezing [rad/s].
         squeeze: Servo torque at which a finger at rest is done, as a fraction of its torque limit.
+        finger_ratio: The other fingers' squeeze as a fraction of the thumb's; the thumb bears what they all press.
         force_share: Tactile force at which a finger is done, as a fraction of the object's force cap.
         rest_speed: Joint speed below which a finger is at rest [rad/s]; a moving servo lags, which is no torque.
         settle_steps: Squeezing stops when nothing has changed for this many steps.
@@ -39,6 +41,7 @@ class ScriptedConfig:
     close_speed: float = 0.6
     squeeze_speed: float = 0.2
     squeeze: float = 0.5
+    finger_ratio: float = 1.0
     force_share: float = 0.7
     rest_speed: float = 0.1
     settle_steps: int = 10
@@ -50,6 +53,7 @@ class ScriptedConfig:
         for name in ("close_speed", "squeeze_speed", "rest_speed", "settle_force", "settle_angle"):
             require_positive(name, getattr(self, name))
         require_in("squeeze", self.squeeze, 0.0, 1.0)
+        require_in("finger_ratio", self.finger_ratio, 0.0, 1.0)
         require_in("force_share", self.force_share, 0.0, 1.0)
         require_count("settle_steps", self.settle_steps, 1)
         require_count("max_steps", self.max_steps, 1)
@@ -66,6 +70,9 @@ class ScriptedPlanner:
         self.hand = hand
         self.target = target
         self.config = config
+        ratio = torch.full((NUM_ACTUATED,), config.finger_ratio, dtype=torch.float64)
+        ratio[THUMB_JOINTS] = 1.0
+        self._squeeze = config.squeeze * ratio
         self.reset()
 
     @classmethod
@@ -94,7 +101,7 @@ class ScriptedPlanner:
         effort = self.hand.kp * (target - measured) / limit
         at_rest = given.observation[OBS_JOINT_VELOCITY][_CLOSING].abs() < self.config.rest_speed
         full = given.force >= self.config.force_share * self.target.force_cap
-        done = ((effort >= self.config.squeeze) & at_rest) | full
+        done = ((effort >= self._squeeze.to(target)[_CLOSING]) & at_rest) | full
         ended = target >= self.hand.upper.to(target)[_CLOSING] - _NEAR_LIMIT
         arrived = self._touched | done | ended
         self._squeezing = self._squeezing or bool(arrived.all())
@@ -110,7 +117,7 @@ class ScriptedPlanner:
             )
         return Decision(
             action=action,
-            effort_limit=max(self.config.squeeze, _MIN_EFFORT) * self.hand.torque_limit.to(target),
+            effort_limit=(self._squeeze.clamp(min=_MIN_EFFORT) * self.hand.torque_limit).to(target),
             stop=bool(reason),
             stop_reason=reason,
         )
