@@ -10,6 +10,7 @@ from torch import Tensor
 from vnb_belief.checks import require_finite
 from vnb_belief.layout import pack_observation
 from vnb_grasp.errors import ShapeError
+from vnb_grasp.frames.pose import Pose
 from vnb_grasp.frames.se3 import invert, log_so3
 
 
@@ -19,11 +20,16 @@ class ObservationStep:
 
     Attributes:
         vector: Observation (41,).
-        T_hand_object: Estimated object pose in the hand's base frame (4, 4).
+        pose: Estimated object pose in the hand's base frame.
     """
 
     vector: Tensor
-    T_hand_object: Tensor
+    pose: Pose
+
+    @property
+    def T_hand_object(self) -> Tensor:  # noqa: N802 - transform name
+        """Estimated object pose in the hand's base frame (4, 4)."""
+        return self.pose.matrix()
 
 
 def make_observation(
@@ -64,9 +70,44 @@ def make_observation(
             raise ShapeError(f"{name}: got shape {tuple(value.shape)}, expected {shape}")
         require_finite(value, name)
     T_hand_object = invert(T_world_hand.double()) @ T_world_object.double()  # noqa: N806 - transform name
-    vector = pack_observation(
-        pose=torch.cat((T_hand_object[:3, 3], log_so3(T_hand_object[:3, :3]))),
+    return pack_step(
+        Pose.from_matrix(T_hand_object),
         trace=pose_covariance.double().trace(),
+        force=force,
+        contact=contact,
+        joint_position=joint_position,
+        joint_velocity=joint_velocity,
+        occlusion=occlusion,
+        segmentation=segmentation,
+    )
+
+
+def pack_step(
+    pose: Pose,
+    *,
+    trace: Tensor,
+    force: Tensor,
+    contact: Tensor,
+    joint_position: Tensor,
+    joint_velocity: Tensor,
+    occlusion: float,
+    segmentation: float,
+) -> ObservationStep:
+    """Return the observation of an object pose in the hand's base frame; the rest as for :func:`make_observation`.
+
+    Args:
+        pose: Estimated object pose in the hand's base frame.
+        trace: Trace of its covariance.
+
+    Raises:
+        ShapeError: If a shape is another one.
+        NonFiniteError: If a value is NaN or infinite.
+    """
+    require_finite(pose.position, "object position")
+    require_finite(pose.quaternion, "object orientation")
+    vector = pack_observation(
+        pose=torch.cat((pose.position, log_so3(pose.matrix()[:3, :3]))),
+        trace=trace,
         force=force,
         contact=contact,
         joint_position=joint_position,
@@ -74,4 +115,4 @@ def make_observation(
         occlusion=torch.tensor(occlusion, dtype=torch.float64),
         segmentation=torch.tensor(segmentation, dtype=torch.float64),
     )
-    return ObservationStep(vector, T_hand_object)
+    return ObservationStep(vector, pose)
