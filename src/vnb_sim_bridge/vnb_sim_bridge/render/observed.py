@@ -1,0 +1,93 @@
+"""A bridge that lets others watch: film a trial, show its progress. The physics are those of the plain bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vnb_sim_bridge.arm.motion import JointTrajectory
+from vnb_sim_bridge.bridge import SimBridge, StressReport
+from vnb_sim_bridge.scenario import Scenario
+from vnb_sim_bridge.sensors.frame import SensorFrame
+from vnb_sim_bridge.world.parameters import WorldParameters
+from vnb_sim_bridge.world.world import World
+
+Array = NDArray[np.float64]
+
+
+class Observer(Protocol):
+    """Watches a world and must not change it."""
+
+    def snap(self, world: World, name: str) -> None:
+        """Called at the turning points: ``before`` the fingers close, when they have ``closed``, when ``lifted``."""
+        ...
+
+    def frame(self, world: World) -> None:
+        """Called whenever the world has advanced."""
+        ...
+
+
+class ObservedBridge(SimBridge):
+    """A :class:`SimBridge` that calls observers as the trial goes on.
+
+    Args:
+        scenario: As for the bridge.
+        parameters: As for the bridge.
+        observers: Who watches.
+    """
+
+    def __init__(
+        self, scenario: Scenario, parameters: WorldParameters | None = None, observers: Sequence[Observer] = ()
+    ) -> None:
+        self._observers = tuple(observers)
+        self._closing = False
+        super().__init__(scenario, parameters)
+
+    def begin_grasp(self) -> SensorFrame:
+        """See :class:`SimBridge`."""
+        frame = super().begin_grasp()
+        self._snap("before")
+        self._closing = True
+        return frame
+
+    def decide(self, step: int, velocity: Array, effort_limit: Array | None = None) -> SensorFrame:
+        """See :class:`SimBridge`."""
+        frame = super().decide(step, velocity, effort_limit)
+        self._frame()
+        return frame
+
+    def run_arm(self, trajectory: JointTrajectory) -> Iterator[float]:
+        """See :class:`SimBridge`."""
+        self._end_closing()
+        for progress in super().run_arm(trajectory):
+            self._frame()
+            yield progress
+
+    def settle(self, duration: float = 0.2) -> None:
+        """See :class:`SimBridge`."""
+        super().settle(duration)
+        self._frame()
+
+    def stress_test(
+        self, nominal: bool = True, battery: bool = True, progress: Callable[[str, int, int], None] | None = None
+    ) -> StressReport:
+        """See :class:`SimBridge`."""
+        self._end_closing()
+        self._snap("lifted")
+        return super().stress_test(nominal, battery, progress)
+
+    def _end_closing(self) -> None:
+        if self._closing:
+            self._closing = False
+            self._snap("closed")
+
+    def _snap(self, name: str) -> None:
+        for observer in self._observers:
+            observer.snap(self.world, name)
+
+    def _frame(self) -> None:
+        for observer in self._observers:
+            observer.frame(self.world)
