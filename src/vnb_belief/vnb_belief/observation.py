@@ -27,15 +27,15 @@ class ObservationStep:
     pose: Pose
 
     @property
-    def T_hand_object(self) -> Tensor:  # noqa: N802 - transform name
+    def T_hand_object(self) -> Tensor:
         """Estimated object pose in the hand's base frame (4, 4)."""
         return self.pose.matrix()
 
 
 def make_observation(
     *,
-    T_world_hand: Tensor,  # noqa: N803 - transform name
-    T_world_object: Tensor,  # noqa: N803 - transform name
+    T_world_hand: Tensor,
+    T_world_object: Tensor,
     pose_covariance: Tensor,
     force: Tensor,
     contact: Tensor,
@@ -69,7 +69,7 @@ def make_observation(
         if tuple(value.shape) != shape:
             raise ShapeError(f"{name}: got shape {tuple(value.shape)}, expected {shape}")
         require_finite(value, name)
-    T_hand_object = invert(T_world_hand.double()) @ T_world_object.double()  # noqa: N806 - transform name
+    T_hand_object = invert(T_world_hand.double()) @ T_world_object.double()
     return pack_step(
         Pose.from_matrix(T_hand_object),
         trace=pose_covariance.double().trace(),

@@ -15,21 +15,10 @@ from vnb_belief.beliefs import BELIEFS, Belief
 from vnb_belief.mixture import Mixture
 from vnb_belief.observation import ObservationStep, make_observation
 from vnb_grasp.description import HandDescription, ObjectDescription
-from vnb_grasp.kinematics.hand_kinematics import HandKinematics
-from vnb_grasp.shapes.sdf import SignedDistance
 from vnb_perception.tactile_quality import GraspQualityEstimate, TactileQuality
-from vnb_planner.models import HandModel, ObjectModel
-from vnb_planner.planners import PLANNERS, Decision, PlanInput, Planner
+from vnb_planner.planners import Decision, PlanInput
+from vnb_planner.planners.factory import make_planner
 from vnb_sim_bridge.sensors.frame import SensorFrame
-
-
-def make_planner(
-    method: str, hand: HandDescription, obj: ObjectDescription, parameters: Mapping[str, Any] | None = None
-) -> Planner:
-    """Make the planner ``method`` for a hand and an object; raises :class:`UnknownNameError` listing the known ones."""
-    kinematics = HandKinematics(hand, torch.float64)
-    target = ObjectModel(SignedDistance(obj.primitives()), obj.mass, obj.force_cap)
-    return PLANNERS[method](HandModel.from_description(hand, kinematics), target, parameters)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vnb_benchmark.control import ControlChain, ControlStep
-from vnb_grasp.errors import MotionError
+from vnb_grasp.frames.pose import Pose
 from vnb_sim_bridge.bridge import GroundTruth, SimBridge, StressReport
-from vnb_sim_bridge.pregrasp.approach import Approach, plan_approach
-from vnb_sim_bridge.pregrasp.library import load_pregrasps
+from vnb_sim_bridge.pregrasp.approach import Approach, approach_motions
+from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario
 
-Array = NDArray[np.float64]
-
 MAX_STEPS = 80
+FIRST_REST = 0.2
+APPROACH_REST = 0.12
 LIFT_DURATION = 1.0
 LIFT_REST = 0.2
+"""Rests are whole decision periods [s]: time advances by nothing less when the parts are nodes."""
 
 
 @dataclass(frozen=True)
@@ -41,42 +39,28 @@ class Episode:
     report: StressReport
 
 
-def choose_approach(bridge: SimBridge, T_world_object: Array) -> Approach:  # noqa: N803 - transform name
-    """Return the best pre-grasp of the library that can be reached, placed at the estimated object pose.
-
-    Raises:
-        MotionError: If none can be reached.
-    """
-    scenario = bridge.world.scenario
-    reasons = []
-    for pregrasp in load_pregrasps(scenario.object_name, scenario.hand):
-        try:
-            return plan_approach(bridge.kinematics, pregrasp, T_world_object, bridge.world.arm_q())
-        except MotionError as error:
-            reasons.append(str(error))
-    raise MotionError(f"no pre-grasp of {scenario.object_name} can be reached: {'; '.join(reasons)}")
-
-
 def run_approach(bridge: SimBridge, approach: Approach, *, teleport: bool) -> None:
     """Bring the preshaped hand to the pre-grasp, along the planned way or (``teleport``) at once."""
     if teleport:
         bridge.world.teleport_arm(approach.arm_q)
         bridge.world.teleport_hand(approach.pregrasp.preshape())
-        bridge.settle(0.1)
-        return
-    bridge.preshape(approach.approach_hand, 0.4)
-    for goal, speed_scale in (*((q, 0.5) for q in approach.via), (approach.retreat_q, 0.5), (approach.arm_q, 0.2)):
-        for _ in bridge.run_arm(bridge.plan_joint_motion(goal, speed_scale)):
-            pass
-    bridge.preshape(approach.pregrasp.preshape(), 1.0)
-    bridge.settle(0.1)
+    else:
+        for hand_target, duration, arm_goals in approach_motions(approach):
+            _finish(bridge.run_hand(hand_target, duration))
+            for goal, speed_scale in arm_goals:
+                _finish(bridge.run_arm(bridge.plan_joint_motion(goal, speed_scale)))
+    bridge.settle(APPROACH_REST)
 
 
-def run_lift(bridge: SimBridge) -> None:
-    """Lift 5 cm in 1 s and let the object come to rest."""
-    for _ in bridge.run_arm(bridge.plan_linear_motion(bridge.lift_pose(), 1.0, LIFT_DURATION)):
-        pass
+def run_lift(bridge: SimBridge, pose: Pose) -> None:
+    """Lift the hand to ``pose`` along a straight line and let the object come to rest."""
+    _finish(bridge.run_arm(bridge.plan_linear_motion(pose.matrix().numpy(), 1.0, LIFT_DURATION)))
     bridge.settle(LIFT_REST)
+
+
+def _finish(motion: Iterator[float]) -> None:
+    for _ in motion:
+        pass
 
 
 def run_episode(
@@ -88,6 +72,7 @@ def run_episode(
     teleport: bool = True,
     battery: bool = True,
     on_step: Callable[[Step], None] | None = None,
+    scene: PlanningScene | None = None,
 ) -> Episode:
     """Run one trial.
 
@@ -99,14 +84,17 @@ def run_episode(
         teleport: Skip the arm's way to the pre-grasp (same start of the grasp, less time).
         battery: Run the 28-test battery after the nominal test.
         on_step: Called after every decision.
+        scene: Where the approach is planned; made anew if None.
 
     Raises:
         MotionError: If no pre-grasp can be reached.
     """
     bridge.reset(scenario)
     chain.reset()
-    bridge.settle(0.2)
-    approach = choose_approach(bridge, bridge.sensors.read(0).T_world_object)
+    bridge.settle(FIRST_REST)
+    scene = scene or PlanningScene(scenario.object_name, scenario.hand)
+    reading = bridge.sensors.read(0)
+    approach = scene.choose_approach(reading.object_pose, reading.arm_q)
     run_approach(bridge, approach, teleport=teleport)
     frame = bridge.begin_grasp()
     steps: list[Step] = []
@@ -121,5 +109,5 @@ def run_episode(
             reason = decision.stop_reason
             break
         frame = bridge.decide(n, decision.action.double().numpy(), decision.effort_limit.double().numpy())
-    run_lift(bridge)
+    run_lift(bridge, scene.lift_pose(approach.arm_q))
     return Episode(scenario, approach.pregrasp.index, tuple(steps), reason, bridge.stress_test(battery=battery))

@@ -16,6 +16,7 @@ from vnb_grasp.errors import SimulationError
 from vnb_grasp.quality.ferrari_canny import grasp_epsilon
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
 from vnb_sim_bridge.arm.motion import JointTrajectory, cartesian_line, joint_line
+from vnb_sim_bridge.pregrasp.scene import LIFT_HEIGHT
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.sensors.frame import SensorFrame, SensorSuite
 from vnb_sim_bridge.stress.battery import TestOutcome, run_battery, run_nominal
@@ -27,7 +28,6 @@ Array = NDArray[np.float64]
 
 TORQUE_LENGTH = 0.05
 """Length by which torques are divided in the recorded grasp quality [m]."""
-LIFT_HEIGHT = 0.05
 LIFTED_SHARE = 0.8
 
 
@@ -92,7 +92,9 @@ class SimBridge:
         """Start a scenario; another object or hand makes another world."""
         world = self.world
         same = (scenario.object_name, scenario.hand, scenario.torque_scale) == (
-            world.object.name, world.hand.name, world.scenario.torque_scale,
+            world.object.name,
+            world.hand.name,
+            world.scenario.torque_scale,
         )
         if not same:
             self._open(scenario)
@@ -108,6 +110,7 @@ class SimBridge:
     def begin_grasp(self) -> SensorFrame:
         """Start the decision loop at step 0 with the hand holding; return its readings."""
         self.step = 0
+        self.sensors.reset()  # the first velocities are zero, whatever was read before
         self._rest_height = float(self.world.object_pose()[2, 3])
         return self.sensors.read(0)
 
@@ -118,9 +121,13 @@ class SimBridge:
             SimulationError: If the command is not for the step that the bridge waits for, or not finite.
         """
         if step != self.step:
-            raise SimulationError(f"the bridge waits for the command of step {self.step}, got step {step}; send each step once")
+            raise SimulationError(
+                f"the bridge waits for the command of step {self.step}, got step {step}; send each step once"
+            )
         if not np.isfinite(velocity).all() or (effort_limit is not None and not np.isfinite(effort_limit).all()):
-            raise SimulationError(f"the command of step {step} is not finite: {velocity}, {effort_limit}; the hand holds")
+            raise SimulationError(
+                f"the command of step {step} is not finite: {velocity}, {effort_limit}; the hand holds"
+            )
         self.world.drive_hand(velocity, effort_limit, self.parameters.decision_period)
         self.world.step(self.parameters.substeps)
         self._note_force()
@@ -140,7 +147,13 @@ class SimBridge:
         """Plan a straight Cartesian motion of the hand's base from its present target."""
         start_q = self._arm_target()
         return cartesian_line(
-            self.kinematics, start_q, self._hand_pose_at(start_q), T_world_hand, self._arm_speed_limits(), speed_scale, duration
+            self.kinematics,
+            start_q,
+            self._hand_pose_at(start_q),
+            T_world_hand,
+            self._arm_speed_limits(),
+            speed_scale,
+            duration,
         )
 
     def run_arm(self, trajectory: JointTrajectory) -> Iterator[float]:
@@ -162,21 +175,16 @@ class SimBridge:
         """Let the world run with all targets held."""
         self.world.step(max(round(duration / self.parameters.timestep), 1))
 
-    def preshape(self, target: Array, duration: float = 1.0) -> None:
-        """Move the fingers to ``target`` (6,) [rad] in straight lines (before the grasp, free space)."""
+    def run_hand(self, target: Array, duration: float = 1.0) -> Iterator[float]:
+        """Move the fingers to ``target`` (6,) [rad] in straight lines through free space, yielding the progress."""
         period = self.parameters.decision_period
-        steps = round(duration / period)
+        steps = max(round(duration / period), 1)
         start = self.world.hand_target.copy()
         for i in range(steps):
             goal = start + (target - start) * (i + 1) / steps
             self.world.drive_hand((goal - self.world.hand_target) / period, self.world.torque_limit, period)
             self.world.step(self.parameters.substeps)
-
-    def lift_pose(self) -> Array:
-        """Return the hand's target pose after the lift: 5 cm above its present target."""
-        pose = self._hand_pose_at(self._arm_target())
-        pose[2, 3] += LIFT_HEIGHT
-        return pose
+            yield (i + 1) / steps
 
     def _arm_target(self) -> Array:
         return self.world.data.ctrl[self.world.arm_act].copy()
@@ -223,18 +231,19 @@ class SimBridge:
             failure_mode=mode,
         )
 
-    def ground_truth(self) -> GroundTruth:
-        """Return what only the simulator knows."""
+    def ground_truth(self, quality: bool = True) -> GroundTruth:
+        """Return what only the simulator knows; without ``quality`` epsilon, the slow part, is left at NaN."""
         world = self.world
-        contacts = [c for c in world.contacts() if c.finger >= 0]
+        all_contacts = world.contacts()
+        contacts = [c for c in all_contacts if c.finger >= 0]
         slip = np.zeros(5)
         for c in contacts:
             if c.normal_force > 0.02:
                 slip[c.finger] = max(slip[c.finger], c.slip_speed)
         force = world.finger_forces()
-        pressing = [c for c in world.contacts() if c.normal_force > 0.02]
-        epsilon = 0.0
-        if len(pressing) >= 2:
+        pressing = [c for c in all_contacts if c.normal_force > 0.02]
+        epsilon = 0.0 if quality else float("nan")
+        if quality and len(pressing) >= 2:
             centre = torch.tensor(world.data.xipos[world.object_body].copy())
             points = torch.tensor(np.stack([c.position for c in pressing]))
             normals = torch.tensor(np.stack([c.normal for c in pressing]))

@@ -52,3 +52,7 @@ class ArmKinematics:
     def hand_base(self, q: Tensor) -> Tensor:
         """Return ``T_base_hand`` (..., 4, 4) of the hand_base frame on the mount."""
         return self.link_poses(q)[..., self._last, :, :] @ self._mount
+
+    def world_hand(self, q: Tensor) -> Tensor:
+        """Return ``T_world_hand`` (..., 4, 4) of the hand_base frame."""
+        return self.world_base @ self.hand_base(q)

@@ -42,6 +42,15 @@ class Approach:
     via: tuple[Array, ...] = ()
 
 
+def approach_motions(approach: Approach) -> tuple[tuple[Array, float, tuple[tuple[Array, float], ...]], ...]:
+    """Return the motions of an approach in order: finger target [rad], its duration [s], then arm goals [rad] and speeds.
+
+    The speeds are fractions of the arm's limits; the last stretch, along which the hand closes in, is slow.
+    """
+    way = (*((q, 0.5) for q in approach.via), (approach.retreat_q, 0.5), (approach.arm_q, 0.2))
+    return (approach.approach_hand, 0.4, way), (approach.pregrasp.preshape(), 1.0, ())
+
+
 def full_hand(kinematics: ArmKinematics, actuated: Array) -> Array:
     """Return the eleven joint angles that follow from six actuated ones [rad]."""
     hand = kinematics.world.hand
@@ -70,7 +79,9 @@ def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object:
         retreat = target.copy()
         retreat[:3, 3] += RETREAT_DISTANCE * (target[:3, :3] @ np.asarray(pregrasp.retreat))
         try:
-            q = kinematics.solve_free(target, kinematics.seeds((reference_q,)), full_hand(kinematics, preshape), CLEARANCE)
+            q = kinematics.solve_free(
+                target, kinematics.seeds((reference_q,)), full_hand(kinematics, preshape), CLEARANCE
+            )
             away = kinematics.solve_free(retreat, [q], full_hand(kinematics, entering), 0.0)
         except MotionError as error:
             reasons.add(str(error))

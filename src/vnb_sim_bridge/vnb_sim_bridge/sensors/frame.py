@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from vnb_grasp.frames.pose import Pose
+from vnb_grasp.kinematics.arm_kinematics import ArmKinematics
 from vnb_sim_bridge.scenario import ScenarioSpread, stream
 from vnb_sim_bridge.sensors.tactile import TactileModel, read_tactile
 from vnb_sim_bridge.world.world import World
@@ -25,7 +28,7 @@ class SensorFrame:
     Attributes:
         step: Decision step.
         time: Measurement time [s].
-        T_world_object: Estimated object pose (4, 4).
+        object_pose: Estimated pose of the object in the world.
         pose_covariance: (6, 6), world axes, order x, y, z, rot x, rot y, rot z [m^2, rad^2].
         T_world_hand: Pose of the hand's base from the arm's encoders (4, 4).
         tactile: (5, rows, columns) bytes.
@@ -37,7 +40,7 @@ class SensorFrame:
 
     step: int
     time: float
-    T_world_object: Array
+    object_pose: Pose
     pose_covariance: Array
     T_world_hand: Array
     tactile: NDArray[np.uint8]
@@ -47,6 +50,11 @@ class SensorFrame:
     arm_q: Array
     occlusion: float = 0.0
     segmentation: float = 1.0
+
+    @property
+    def T_world_object(self) -> Array:  # noqa: N802 - transform name
+        """Estimated object pose (4, 4)."""
+        return self.object_pose.matrix().numpy()
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class SensorSuite:
         self.world = world
         self.tactile_model = tactile or TactileModel()
         self.pose_model = pose or PoseSensorModel()
+        self._arm = ArmKinematics(world.arm)
         self.reset()
 
     def reset(self) -> None:
@@ -91,17 +100,18 @@ class SensorSuite:
         else:
             qd = (q - self._last[1]) / (world.time - self._last[0])
         self._last = (world.time, q)
+        arm_q = world.arm_q()
         return SensorFrame(
             step=step,
             time=world.time,
-            T_world_object=self._object_pose(step),
+            object_pose=self._object_pose(step),
             pose_covariance=self.pose_model.covariance(),
-            T_world_hand=world.hand_pose(),
+            T_world_hand=self._arm.world_hand(torch.from_numpy(arm_q)).numpy(),
             tactile=read_tactile(world, self.tactile_model, step),
             hand_q=self._with_passive(q),
             hand_qd=self._with_passive(qd),
             hand_target=world.hand_target.copy(),
-            arm_q=world.arm_q(),
+            arm_q=arm_q,
         )
 
     def _encoders(self) -> Array:
@@ -114,15 +124,13 @@ class SensorSuite:
         passive = [values[str(j.mimic)] * float(j.ratio or 0.0) for j in self.world.hand.passive]
         return np.concatenate([actuated, passive])
 
-    def _object_pose(self, step: int) -> Array:
+    def _object_pose(self, step: int) -> Pose:
         noise = stream(self.world.scenario.seed, "pose", step).standard_normal(6)
         model = self.pose_model
         error = np.asarray(self.world.scenario.pose_bias) + noise * np.repeat([model.translation, model.rotation], 3)
-        pose = self.world.object_pose()
-        pose[:3, 3] += error[:3]
         angle = float(np.linalg.norm(error[3:]))
-        quaternion, matrix = np.zeros(4), np.zeros(9)
-        mujoco.mju_axisAngle2Quat(quaternion, error[3:] / max(angle, 1e-12), angle)
-        mujoco.mju_quat2Mat(matrix, quaternion)
-        pose[:3, :3] = matrix.reshape(3, 3) @ pose[:3, :3]
-        return pose
+        turn, quaternion = np.zeros(4), np.zeros(4)
+        mujoco.mju_axisAngle2Quat(turn, error[3:] / max(angle, 1e-12), angle)
+        mujoco.mju_mulQuat(quaternion, turn, self.world.data.xquat[self.world.object_body])
+        position = self.world.object_pose()[:3, 3] + error[:3]
+        return Pose(torch.from_numpy(position), torch.from_numpy(quaternion))

@@ -8,8 +8,16 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vnb_grasp.description import FINGERS, ArmDescription, HandDescription, ObjectDescription, load_arm, load_hand, load_object
-from vnb_grasp.errors import SimulationError
+from vnb_grasp.description import (
+    FINGERS,
+    ArmDescription,
+    HandDescription,
+    ObjectDescription,
+    load_arm,
+    load_hand,
+    load_object,
+)
+from vnb_grasp.errors import SimulationError, UnknownNameError
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.model import TABLE_HEIGHT, build_spec
 from vnb_sim_bridge.world.parameters import WorldParameters
@@ -121,6 +129,7 @@ class World:
         self.model.body_inertia[self.object_body] = self._nominal_inertia * scenario.mass_scale
         mujoco.mj_setConst(self.model, mujoco.MjData(self.model))
         mujoco.mj_resetData(self.model, self.data)
+        self._push: tuple[int, int] | None = None
         self._set_contact_law(scenario)
         self.effort_limit = self.torque_limit.copy()
         self.hand_target = np.zeros(6)
@@ -139,7 +148,10 @@ class World:
         """
         d = self.parameters.contact_impedance
         for i in self.hand_pairs:
-            bodies = [self.model.geom_bodyid[self.model.pair_geom1[i]], self.model.geom_bodyid[self.model.pair_geom2[i]]]
+            bodies = [
+                self.model.geom_bodyid[self.model.pair_geom1[i]],
+                self.model.geom_bodyid[self.model.pair_geom2[i]],
+            ]
             inverse_weight = float(self.model.body_invweight0[bodies, 0].sum())
             self.model.pair_solref[i] = [
                 -scenario.stiffness * (1 - d) * inverse_weight,
@@ -178,10 +190,13 @@ class World:
         self._apply_hand_target()
         mujoco.mj_forward(self.model, self.data)
 
-    def set_object_pose(self, position: Array, quaternion: Array) -> None:
-        """Place the object at rest: position [m] and quaternion (w, x, y, z) in the world."""
+    def set_object_pose(self, position: Array, quaternion: Array, twist: Array | None = None) -> None:
+        """Place the object: position [m], quaternion (w, x, y, z), velocity of its origin (6,) [m/s, rad/s], world axes."""
         self.data.qpos[self.object_qpos] = np.concatenate([position, quaternion])
-        self.data.qvel[self.object_dof] = 0.0
+        self.data.qvel[self.object_dof] = 0.0 if twist is None else twist
+        mujoco.mj_kinematics(self.model, self.data)
+        # A free joint's angular velocity is in the axes of its body.
+        self.data.qvel[self.object_dof[3:]] = self.object_pose()[:3, :3].T @ self.data.qvel[self.object_dof[3:]]
         mujoco.mj_forward(self.model, self.data)
 
     def set_arm_target(self, q: Array) -> None:
@@ -214,9 +229,39 @@ class World:
         """Apply force [N] and torque [N m] (6,), world axes, at the object's centre of mass until changed."""
         self.data.xfrc_applied[self.object_body] = wrench
 
+    def push(self, body: str, wrench: Array, duration: float) -> None:
+        """Push ``body`` with force [N] and torque [N m] (6,), world axes, at its centre of mass for the next ``duration`` [s].
+
+        A new push ends the last one.
+
+        Raises:
+            UnknownNameError: If there is no such body; lists the known ones.
+        """
+        names = [self.model.body(i).name for i in range(1, self.model.nbody)]
+        if body not in names:
+            raise UnknownNameError("body", body, names)
+        self._end_push()
+        number = self.model.body(body).id
+        self.data.xfrc_applied[number] = wrench
+        self._push = (number, max(round(duration / self.parameters.timestep), 1))
+
+    def _end_push(self) -> None:
+        if self._push is not None:
+            self.data.xfrc_applied[self._push[0]] = 0.0
+            self._push = None
+
     def step(self, n: int = 1) -> None:
         """Advance by ``n`` simulation steps; raises :class:`SimulationError` if the state diverged."""
-        mujoco.mj_step(self.model, self.data, n)
+        if self._push is not None:
+            body, left = self._push
+            pushed = min(n, left)
+            mujoco.mj_step(self.model, self.data, pushed)
+            n -= pushed
+            self._push = (body, left - pushed)
+            if left == pushed:
+                self._end_push()
+        if n > 0:
+            mujoco.mj_step(self.model, self.data, n)
         if self.data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number or not np.isfinite(self.data.qpos).all():
             raise SimulationError(f"the simulation diverged at t = {self.data.time:.3f} s; scenario {self.scenario}")
 
@@ -228,7 +273,10 @@ class World:
         physics = np.zeros(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, physics, kind)
         return WorldState(
-            physics, self.hand_target.copy(), self.effort_limit.copy(), self.friction,
+            physics,
+            self.hand_target.copy(),
+            self.effort_limit.copy(),
+            self.friction,
             self.data.xfrc_applied[self.object_body].copy(),
         )
 
@@ -252,6 +300,12 @@ class World:
     def object_pose(self) -> Array:
         """Return ``T_world_object`` (4, 4)."""
         return self._body_pose(self.object_body)
+
+    def object_twist(self) -> Array:
+        """Return the velocity of the object's origin (6,) [m/s, rad/s], world axes."""
+        velocity = self.data.qvel[self.object_dof].copy()
+        velocity[3:] = self.object_pose()[:3, :3] @ velocity[3:]
+        return velocity
 
     def hand_pose(self) -> Array:
         """Return ``T_world_hand`` (4, 4) of the hand's base."""
