@@ -67,7 +67,7 @@ def test_reported_figures_are_exact_over_the_mixture(hand: HandModel, ball: Obje
     expected = (ordered[:6].sum() + 0.4 * ordered[6]) / 6.4
     assert_close(torch.tensor(decision.cvar).double(), expected)
     assert_close(torch.tensor(decision.expected_cost).double(), costs.mean())
-    assert_close(torch.tensor(decision.p_fail).double(), (costs > 0.5).double().mean())
+    assert_close(torch.tensor(decision.p_fail).double(), (costs > 0.7).double().mean())
 
 
 BIMODAL = {
@@ -363,7 +363,7 @@ def test_cost_threshold_is_the_default_and_can_be_overridden(hand: HandModel, ba
     given = make_input(make_situation(angle=0.25, force=4.0))
     assert PLANNERS["vnb"](hand, ball, {**SMALL, "failure_threshold": -1.0}).plan(given).p_fail == 1.0
     assert PLANNERS["vnb"](hand, ball, {**SMALL, "failure_threshold": 99.0}).plan(given).p_fail == 0.0
-    assert VnbPlanner.make(hand, ball, None).failure_threshold == 0.5
+    assert VnbPlanner.make(hand, ball, None).failure_threshold == 0.7
 
 
 def test_paper_cost_plans_too(hand: HandModel, ball: ObjectModel) -> None:

@@ -83,7 +83,7 @@ class WrenchMarginConfig:
     approach_length: float = 0.03
     decision_period: float = 0.04
     curvature: bool = False
-    failure_threshold: float = 0.5
+    failure_threshold: float = 0.7
 
     def __post_init__(self) -> None:
         for name in (
