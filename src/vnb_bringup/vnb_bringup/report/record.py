@@ -10,12 +10,14 @@ there for the calls.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from vnb_sim_bridge.scenario import Scenario
+
+VERSION = "0.1.0"
+"""Version of this code, as in the package manifests."""
 
 Floats = tuple[float, ...]
 Matrix = tuple[Floats, ...]
@@ -183,8 +185,3 @@ def succeeded(verdict: Verdict | None) -> bool:
 def survived_tests(verdict: Verdict) -> tuple[int, int]:
     """Return how many battery tests the grasp survived, and how many ran."""
     return sum(test.survived for test in verdict.tests), len(verdict.tests)
-
-
-def finite(value: float) -> bool:
-    """Return True if a figure was computed."""
-    return math.isfinite(value)

@@ -37,7 +37,7 @@ def choose_backend() -> str:
 
 
 def open_context(width: int, height: int) -> Any:
-    """Return an off-screen context (``make_current()``, ``free()``) for pictures of up to ``width`` x ``height`` pixels.
+    """Return an off-screen context (``make_current()``, ``free()``) of up to ``width`` x ``height`` pixels.
 
     Raises:
         RenderError: If the driver does not give one; the message names the packages.

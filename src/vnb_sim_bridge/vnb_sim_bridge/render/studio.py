@@ -144,7 +144,7 @@ class Studio:
         return self._read(width, height)
 
     def visibility(self, qpos: Array, shot: Shot, width: int = 96, height: int = 72) -> float:
-        """Return how well a shot shows object and fingers; a finger that is hidden costs more than a large one gains."""
+        """Return how well a shot shows object and fingers; hiding a finger costs more than enlarging one gains."""
         self._pose(qpos, shot)
         flags = self._scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1

@@ -1,0 +1,140 @@
+"""Run one grasp trial in simulation and write its report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vnb_grasp.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from vnb_bringup.report.folder import Pictures
+    from vnb_bringup.report.local import TrialSettings
+    from vnb_bringup.report.record import TrialRecord
+    from vnb_sim_bridge.render.film import Filmer
+    from vnb_sim_bridge.scenario import Scenario
+
+USAGE_STATUS = 2
+
+
+def main(
+    object_name: Annotated[str, typer.Option("--object", help="Object to grasp.")] = "mustard_bottle",
+    regime: Annotated[str, typer.Option(help="Friction regime that the object's friction is drawn from.")] = "bimodal",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
+    method: Annotated[str, typer.Option(help="Method that moves the fingers.")] = "vnb",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the report.", show_default="out/trial-OBJECT-REGIME-SEED-METHOD"),
+    ] = None,
+    beta: Annotated[
+        float, typer.Option(min=0.0, max=0.9999, help="Confidence level of the risk; 0 is the mean.")
+    ] = 0.9,
+    hand: Annotated[str, typer.Option(help="Hand variant.")] = "l6_v31",
+    friction: Annotated[
+        float | None, typer.Option(min=0.01, help="Friction of the object's surface, instead of drawing it.")
+    ] = None,
+    belief: Annotated[str, typer.Option(help="Belief that the method plans with.")] = "learned",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the learned belief.", show_default="shipped")
+    ] = None,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures and a film.")] = True,
+    battery: Annotated[bool, typer.Option("--battery/--no-battery", help="Run the 28 disturbance tests.")] = True,
+    ros: Annotated[
+        bool, typer.Option("--ros/--no-ros", help="Run through the node graph, or the same parts without.")
+    ] = True,
+) -> None:
+    """Run one grasp trial in simulation and write its report.
+
+    Exits with 0 when the trial ran, whatever became of the grasp.
+    """
+    from vnb_bringup.report.folder import prepare_folder, write_folder
+    from vnb_bringup.report.local import TrialSettings
+
+    started = time.perf_counter()
+    settings = TrialSettings(method, belief, beta, checkpoint, battery)
+    try:
+        scenario = _check(object_name, regime, seed, hand, friction, settings)
+    except UnknownNameError as error:
+        print(f"vnb: error: {error}", file=sys.stderr)
+        raise typer.Exit(USAGE_STATUS) from None
+    out = out or Path("out") / f"trial-{object_name}-{regime}-{seed}-{method}"
+    prepare_folder(out)
+    filmer = _filmer() if pictures else None
+    record = _run(scenario, settings, filmer, ros=ros)
+    page = write_folder(out, record, _develop(filmer), _command())
+    _print_verdict(record, page, time.perf_counter() - started)
+    if record.error_code:
+        raise typer.Exit(1)
+
+
+def _check(
+    object_name: str, regime: str, seed: int, hand: str, friction: float | None, settings: TrialSettings
+) -> Scenario:
+    """Draw the scenario; raises :class:`UnknownNameError` for any unknown name before anything is simulated."""
+    from vnb_belief.beliefs import BELIEFS
+    from vnb_planner.planners import PLANNERS
+    from vnb_sim_bridge.pregrasp.library import load_pregrasps
+    from vnb_sim_bridge.scenario import draw_scenario
+
+    scenario = draw_scenario(object_name, regime, seed, hand, friction)
+    PLANNERS[settings.method]
+    BELIEFS[settings.belief]
+    load_pregrasps(object_name, hand)
+    return scenario
+
+
+def _filmer() -> Filmer:
+    """Return a filmer; raises :class:`RenderError` now rather than after the trial if this machine cannot draw."""
+    from vnb_sim_bridge.render.film import Filmer
+    from vnb_sim_bridge.render.gl import open_context
+
+    open_context(16, 16).free()
+    return Filmer()
+
+
+def _run(scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool) -> TrialRecord:
+    from vnb_bringup.report.live import LiveLine
+    from vnb_bringup.report.local import run_local_trial
+
+    with LiveLine() as line:
+        return run_local_trial(
+            scenario,
+            settings,
+            observers=() if filmer is None else (filmer,),
+            on_step=line.step,
+            on_phase=line.phase,
+        )
+
+
+def _develop(filmer: Filmer | None) -> Pictures:
+    from vnb_bringup.report.folder import Pictures
+
+    if filmer is None:
+        return Pictures()
+    film = filmer.develop()
+    return Pictures(film.pictures, film.gif)
+
+
+def _command() -> str:
+    return shlex.join(["./vnb", *sys.argv[1:]])
+
+
+def _print_verdict(record: TrialRecord, page: Path, elapsed: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from vnb_bringup.report import words
+
+    style = {"good": "bold green", "fair": "bold yellow", "bad": "bold red"}[words.tone(record)]
+    console = Console(highlight=False)
+    console.print(f"[{style}]{words.headline(record)}.[/] {words.sentence(record)}")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in words.figures(record):
+        table.add_row(f"[dim]{name}[/]", value)
+    console.print(table)
+    console.print(f"Report: {page}  [dim]({elapsed:.1f} s)[/]", soft_wrap=True)
