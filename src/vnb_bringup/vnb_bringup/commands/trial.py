@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vnb_grasp.errors import UnknownNameError
+from vnb_bringup.commands._shared import command_line, known_names
 
 if TYPE_CHECKING:
     from vnb_bringup.report.folder import Pictures
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from vnb_bringup.report.record import TrialRecord
     from vnb_sim_bridge.render.film import Filmer
     from vnb_sim_bridge.scenario import Scenario
-
-USAGE_STATUS = 2
 
 
 def main(
@@ -57,16 +53,13 @@ def main(
 
     started = time.perf_counter()
     settings = TrialSettings(method, belief, beta, checkpoint, battery)
-    try:
+    with known_names():
         scenario = _check(object_name, regime, seed, hand, friction, settings)
-    except UnknownNameError as error:
-        print(f"vnb: error: {error}", file=sys.stderr)
-        raise typer.Exit(USAGE_STATUS) from None
     out = out or Path("out") / f"trial-{object_name}-{regime}-{seed}-{method}"
     prepare_folder(out)
     filmer = _filmer() if pictures else None
     record = _run(scenario, settings, filmer, ros=ros)
-    page = write_folder(out, record, _develop(filmer), _command())
+    page = write_folder(out, record, _develop(filmer), command_line())
     _print_verdict(record, page, time.perf_counter() - started)
     if record.error_code:
         raise typer.Exit(1)
@@ -118,10 +111,6 @@ def _develop(filmer: Filmer | None) -> Pictures:
         return Pictures()
     film = filmer.develop()
     return Pictures(film.pictures, film.gif)
-
-
-def _command() -> str:
-    return shlex.join(["./vnb", *sys.argv[1:]])
 
 
 def _print_verdict(record: TrialRecord, page: Path, elapsed: float) -> None:

@@ -45,7 +45,7 @@ def step_record(step: Step) -> StepRecord:
     decision, belief, quality = control.decision, control.belief, control.quality
     return StepRecord(
         step=truth.step,
-        time=truth.time,
+        time=round(truth.time, 9),  # stamps are whole nanoseconds
         phase="done" if decision.stop else "closing",
         logits=floats(belief.logits.double().tolist()),
         means=matrix(belief.means.double().tolist()),

@@ -87,7 +87,11 @@ def _verdict_tiles(verdict: Verdict, force_cap: float) -> list[Tile]:
     pulses = "12 N" if verdict.nominal_12 else "8 N" if verdict.nominal else "failed"
     tiles = [
         Tile("Lift", f"{1e3 * verdict.lift_height:.0f} mm", "hangs free" if verdict.lifted else "not lifted"),
-        Tile("Sideways pulses", pulses if verdict.lifted else "–", f"largest motion {1e3 * verdict.peak_slip:.1f} mm"),
+        Tile(
+            "Sideways pulses",
+            pulses if verdict.lifted else "–",
+            words.motion(verdict.peak_slip) if verdict.lifted else "",
+        ),
     ]
     if total:
         tiles.append(Tile("Disturbances", f"{survived} / {total}", "survived"))
@@ -123,17 +127,17 @@ class BatteryRow:
     """One row of the battery's table: what was applied, and the outcome of each variant."""
 
     label: str
-    cells: tuple[tuple[str, TestRecord], ...]
+    cells: tuple[tuple[str, TestRecord, str], ...]
 
 
 def _battery(tests: tuple[TestRecord, ...]) -> list[BatteryRow]:
     """Group tests named ``kind amount [unit] variant`` by all but the variant."""
-    rows: dict[str, list[tuple[str, TestRecord]]] = {}
+    rows: dict[str, list[tuple[str, TestRecord, str]]] = {}
     for test in tests:
         label, _, variant = test.name.rpartition(" ")
         if test.name.startswith("friction"):
-            label, variant = "friction drops to", variant
-        rows.setdefault(label, []).append((variant, test))
+            label = "friction drops to"
+        rows.setdefault(label, []).append((variant.replace("-", "−"), test, words.motion(test.displacement)))
     return [BatteryRow(label, tuple(cells)) for label, cells in rows.items()]
 
 

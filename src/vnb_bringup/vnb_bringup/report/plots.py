@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 
@@ -14,6 +15,7 @@ mpl.use("Agg")
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from vnb_bringup.report.belief_summary import BeliefSummary, summarise
@@ -28,7 +30,7 @@ INK, MUTED, GRID, TRUTH = "#010203", "#040506", "#070809", "#0a0b0c"
 SERIES = ("#110001", "#110002", "#110003", "#110004", "#110005")
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", TRUTH: "truth"} | {c: f"c{i}" for i, c in enumerate(SERIES, 1)}
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9.0,
     "font.family": "sans-serif",
     "svg.fonttype": "none",
@@ -88,8 +90,8 @@ def _figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(3.6, 2.1), layout="constrained")
     axes = figure.add_subplot()
     axes.margins(x=0.01)
-    axes.xaxis.get_major_locator().set_params(integer=True, nbins=6)
-    axes.yaxis.get_major_locator().set_params(nbins=5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
     return figure, axes
 
 

@@ -6,6 +6,9 @@ import math
 
 from vnb_bringup.report.record import TrialRecord, Verdict, succeeded, survived_tests
 
+LOST = 0.1
+"""Motion from which an object counts as gone from the hand [m]."""
+
 _STOPS = {
     "quality": "the grasp felt good enough",
     "step_limit": "the step limit was reached",
@@ -66,8 +69,12 @@ def _pulses(verdict: Verdict) -> str:
         return "stayed within 1 cm through sideways pulses of up to 12 N"
     if verdict.nominal:
         return "stayed within 1 cm through sideways pulses of up to 8 N"
-    moved = f"{1e3 * verdict.peak_slip:.0f} mm" if math.isfinite(verdict.peak_slip) else "more than 1 cm"
-    return f"but moved {moved} under sideways pulses of up to 8 N"
+    return f"but {motion(verdict.peak_slip)} under sideways pulses of up to 8 N"
+
+
+def motion(distance: float) -> str:
+    """Return how far an object moved [m] in words; one that left the hand is falling, and no distance says how far."""
+    return "was lost" if not distance < LOST else f"moved {1e3 * distance:.0f} mm"
 
 
 def _battery(verdict: Verdict) -> str:

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 SNAPS = ("before", "closed", "lifted")
 _MOMENT = 0.019
 """Shortest simulated time between two kept frames [s]."""
+_APPROACH = 2.5
+"""How much of the way to the object is shown, in simulated time [s]: the arm comes into the picture late."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ class Filmer:
         parts: list[list[Negative]] = [[] for _ in range(len(counts))]
         for negative in self._frames:
             part = sum(negative.time > edge + 1e-9 for edge in edges)
-            if part < len(counts):
+            early = part == 0 and edges and negative.time < edges[0] - _APPROACH
+            if part < len(counts) and not early:
                 parts[part].append(negative)
         return [negative for part, count in zip(parts, counts, strict=True) for negative in spread(part, count)]
 

@@ -1,0 +1,11 @@
+"""List the known methods and beliefs."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """List the known methods and beliefs."""
+    from vnb_belief.beliefs import BELIEFS
+    from vnb_planner.planners import PLANNERS
+
+    print(f"methods  {', '.join(PLANNERS.names())}\nbeliefs  {', '.join(BELIEFS.names())}")
