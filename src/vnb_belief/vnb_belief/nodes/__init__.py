@@ -1,0 +1,1 @@
+"""Observation and belief as ROS 2 nodes."""

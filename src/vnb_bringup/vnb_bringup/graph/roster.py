@@ -1,0 +1,51 @@
+"""The nodes of the graph and the parameters that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """What a graph is made of.
+
+    Attributes:
+        object_name: Object until the first reset.
+        hand: Hand variant.
+        belief: Belief name.
+        checkpoint: Checkpoint of the belief; None takes the shipped one.
+        lockstep: True: time waits for commands. False: the wall clock.
+    """
+
+    object_name: str = "mustard_bottle"
+    hand: str = "l6_v31"
+    belief: str = "learned"
+    checkpoint: Path | None = None
+    lockstep: bool = True
+
+
+MODULES = {
+    "sim_bridge": "vnb_sim_bridge.nodes.sim_bridge_node",
+    "tactile_quality": "vnb_perception.nodes.tactile_quality_node",
+    "observation": "vnb_belief.nodes.observation_node",
+    "belief": "vnb_belief.nodes.belief_node",
+    "planner": "vnb_planner.nodes.planner_node",
+}
+"""Module of each node; every one can be run with ``python -m``."""
+
+
+def node_parameters(settings: GraphSettings) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each node that differ between graphs."""
+    hand = {"hand": settings.hand}
+    belief: dict[str, Any] = {**hand, "belief": settings.belief, "lockstep": settings.lockstep}
+    if settings.checkpoint is not None:
+        belief["checkpoint"] = str(settings.checkpoint)
+    return {
+        "sim_bridge": {**hand, "object_name": settings.object_name, "lockstep": settings.lockstep},
+        "tactile_quality": hand,
+        "observation": hand,
+        "belief": belief,
+        "planner": hand,
+    }

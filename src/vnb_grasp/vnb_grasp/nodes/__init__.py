@@ -1,0 +1,1 @@
+"""What all nodes share: profiles, parameters, the error border, joining by stamp, conversions, the main function."""

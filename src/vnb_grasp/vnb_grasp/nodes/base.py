@@ -1,0 +1,85 @@
+"""The base of every node: no error leaves a callback; it becomes an error code, a diagnostic and a hold."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from vnb_msgs.msg import ErrorCode
+
+from vnb_grasp.errors import VnbError
+from vnb_grasp.nodes.qos import CHAIN
+
+OnError = Callable[[int, str], None]
+
+
+def fill(target: Any) -> OnError:
+    """Return a handler that writes code and message into a response, result or message."""
+
+    def write(code: int, message: str) -> None:
+        target.error_code = code
+        target.error_message = message
+
+    return write
+
+
+class Refusal(VnbError):
+    """A request that this server cannot take now; the code is one of the shared ones."""
+
+    def __init__(self, message: str, code: int = ErrorCode.REJECTED) -> None:
+        super().__init__(message)
+        self.code = int(code)
+
+
+class Canceled(Refusal):
+    """The work was canceled on request."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, ErrorCode.CANCELED)
+
+
+class VnbNode(Node):
+    """A node with an error border and an orderly end."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.closing = threading.Event()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", CHAIN)
+
+    @contextmanager
+    def border(self, on_error: OnError | None = None) -> Iterator[None]:
+        """Turn an error of the block into a diagnostic and a call of ``on_error`` with its code and message."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - this is the border that nothing may cross
+            if self.closing.is_set() or not self.context.ok():
+                return
+            known = isinstance(error, VnbError)
+            code = error.code if isinstance(error, VnbError) else ErrorCode.INTERNAL
+            message = str(error) if known else f"{type(error).__name__}: {error}"
+            self.diagnose(int(code), message, trace=not known)
+            if on_error is not None:
+                on_error(int(code), message)
+
+    def diagnose(self, code: int, message: str, trace: bool = False) -> None:
+        """Publish and log a problem; ``trace`` logs the present exception's traceback too."""
+        level = DiagnosticStatus.WARN if code in (ErrorCode.CANCELED, ErrorCode.REJECTED) else DiagnosticStatus.ERROR
+        if trace:
+            import traceback
+
+            self.get_logger().error(traceback.format_exc())
+        log = self.get_logger().warning if level == DiagnosticStatus.WARN else self.get_logger().error
+        log(f"error code {code}: {message}")
+        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
+        status.values = [KeyValue(key="error_code", value=str(code))]
+        report = DiagnosticArray(status=[status])
+        report.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(report)
+
+    def close(self) -> None:
+        """Let running callbacks end; called before the executor stops."""
+        self.closing.set()

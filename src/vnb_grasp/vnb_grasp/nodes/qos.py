@@ -1,0 +1,17 @@
+"""Quality of service of every topic of the graph."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+CHAIN = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+"""Links of the decision loop: in lockstep a lost message would stop the loop. Publishers and subscribers."""
+
+COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+"""Commands: none may be lost, and only the latest counts."""
+
+CLOCK = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+"""Publisher of /clock; subscribers are best effort, as everywhere in ROS 2."""
+
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""What a late joiner must still get."""

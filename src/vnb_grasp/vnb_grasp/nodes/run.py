@@ -1,0 +1,81 @@
+"""Run nodes until a signal or an error ends them, and leave nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import rclpy
+import torch
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, ShutdownException
+from rclpy.signals import SignalHandlerOptions
+
+from vnb_grasp.errors import VnbError
+from vnb_grasp.nodes.base import VnbNode
+
+THREADS = 8
+"""Enough that actions, which hold a thread while they run, never starve the callbacks that they wait for."""
+
+_JOIN_TIME = 10.0
+
+
+@contextmanager
+def spinning(context: Context, nodes: Iterable[VnbNode]) -> Iterator[None]:
+    """Spin nodes in a background thread; at the end close them, so that their callbacks return, and stop spinning."""
+    nodes = tuple(nodes)
+    executor = MultiThreadedExecutor(num_threads=THREADS, context=context)
+    for node in nodes:
+        executor.add_node(node)
+    stop = threading.Event()
+
+    def spin() -> None:
+        while not stop.is_set() and context.ok():
+            try:
+                executor.spin_once(timeout_sec=0.2)
+            except (ExternalShutdownException, ShutdownException):
+                return
+            except Exception:  # noqa: BLE001 - callbacks have their own border: what arrives here is of rclpy itself
+                if not stop.is_set() and context.ok():
+                    nodes[0].get_logger().error(traceback.format_exc())
+
+    thread = threading.Thread(target=spin, name="spinner", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        for node in nodes:
+            node.close()
+        stop.set()
+        executor.wake()
+        thread.join(_JOIN_TIME)
+        executor.shutdown(timeout_sec=_JOIN_TIME)
+
+
+def run_node(make: Callable[[], VnbNode], arguments: Sequence[str] | None = None) -> int:
+    """Run one node as this process until SIGINT or SIGTERM.
+
+    Returns:
+        The exit status: 0 after a signal, 1 if the node could not start.
+    """
+    torch.set_num_threads(1)  # the parts share the machine, and one thread gives the same sums everywhere
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make()
+        with spinning(rclpy.get_default_context(), [node]):
+            while not ended.wait(0.2) and rclpy.ok():
+                pass
+        node.destroy_node()
+    except VnbError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - there is no node to log with
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    return 0

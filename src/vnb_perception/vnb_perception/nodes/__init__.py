@@ -1,0 +1,1 @@
+"""Perception as ROS 2 nodes."""
