@@ -65,6 +65,11 @@ class TactileQuality:
         self._kinematics = HandKinematics(hand, torch.float64)
         self._counts_per_newton = torch.tensor([pad.counts_per_newton for pad in hand.pads], dtype=torch.float64)
 
+    def forces(self, taxels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the force (5,) [N] and contact flag (5,) of each finger for taxels (5, rows, columns)."""
+        force = taxels.double().sum((-2, -1)) / self._counts_per_newton
+        return force, force > self.config.contact_force
+
     def estimate(self, taxels: Tensor, q: Tensor) -> GraspQualityEstimate:
         """Return forces, contacts and epsilon-hat.
 
@@ -80,8 +85,7 @@ class TactileQuality:
             raise ShapeError(f"got taxels {tuple(taxels.shape)} and joints {tuple(q.shape)}, expected (5, r, c) and (11,)")
         if not torch.isfinite(q).all():
             raise NonFiniteError(f"joint positions contain NaN or infinity: {q.tolist()}; look at the hand driver")
-        force = taxels.double().sum((-2, -1)) / self._counts_per_newton
-        contact = force > self.config.contact_force
+        force, contact = self.forces(taxels)
         points = self._kinematics.pad_frames(q.double())[..., :3, 3]
         normals = torch.nn.functional.normalize(points.mean(0) - points, dim=-1)
         epsilon = 0.0

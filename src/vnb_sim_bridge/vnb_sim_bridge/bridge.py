@@ -157,13 +157,14 @@ class SimBridge:
         )
 
     def run_arm(self, trajectory: JointTrajectory) -> Iterator[float]:
-        """Run a trajectory, yielding its progress in [0, 1] every 20 ms of simulated time; fingers hold meanwhile."""
+        """Run a trajectory, yielding its progress in [0, 1] every 20 ms of simulated time; the fingers hold."""
         chunk = max(round(0.02 / self.parameters.timestep), 1)
         period = chunk * self.parameters.timestep
         steps = max(int(np.ceil(trajectory.duration / period)), 1)
         start = self._arm_target()
         if np.abs(start - trajectory.path[0]).max() > 0.02:
             raise SimulationError("the trajectory does not start at the arm's present target; plan it again")
+        self.world.hold_hand()
         for i in range(steps):
             for j in range(chunk):
                 self.world.set_arm_target(trajectory.sample(i * period + (j + 1) * self.parameters.timestep))

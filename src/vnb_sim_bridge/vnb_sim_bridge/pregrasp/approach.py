@@ -60,6 +60,21 @@ def full_hand(kinematics: ArmKinematics, actuated: Array) -> Array:
     return np.array([values[name] for name in hand.joint_names])
 
 
+def reach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> Array:  # noqa: N803 - transform name
+    """Return arm angles (6,) [rad] that put the preshaped hand at the pre-grasp, however it gets there.
+
+    Raises:
+        MotionError: If no symmetric image of the pre-grasp is reachable and free of collisions.
+    """
+    hand_q = full_hand(kinematics, pregrasp.preshape())
+    for T_object_hand in pregrasp.equivalent_poses():
+        for seed in kinematics.seeds():
+            q = kinematics.solve(T_world_object @ T_object_hand, seed, 40)
+            if q is not None and kinematics.collision(q, hand_q, CLEARANCE) is None:
+                return q
+    raise MotionError(f"pre-grasp {pregrasp.index} of {pregrasp.object_name} is out of reach at {T_world_object[:3, 3]} m")
+
+
 def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array, reference_q: Array) -> Approach:
     """Plan the approach to a pre-grasp placed at the estimated object pose.
 

@@ -6,7 +6,7 @@ again at two frictions and with pose errors, and what remains is the library.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import mujoco
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vnb_grasp.errors import MotionError, SimulationError
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
 from vnb_sim_bridge.arm.motion import cartesian_line
-from vnb_sim_bridge.pregrasp.approach import full_hand
+from vnb_sim_bridge.pregrasp.approach import plan_approach
 from vnb_sim_bridge.pregrasp.closure import ClosureFilter
 from vnb_sim_bridge.pregrasp.library import PreGrasp
 from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario
@@ -58,23 +58,15 @@ def effort_of(world: World, squeeze: float, finger_ratio: float) -> Array:
 
 
 class Candidate:
-    """A candidate's arm motion for one world; raises :class:`MotionError` if the arm cannot make it."""
+    """A candidate's arm motion for one world; raises :class:`MotionError` if the arm cannot make it from its home."""
 
-    def __init__(self, kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> None:
-        preshape = full_hand(kinematics, pregrasp.preshape())
-        target = T_world_object @ pregrasp.T_object_hand()
+    def __init__(self, kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> None:  # noqa: N803
+        approach = plan_approach(kinematics, pregrasp, T_world_object, np.array(kinematics.world.arm.home))
         self.pregrasp = pregrasp
-        self.arm_q = kinematics.solve_free(target, kinematics.seeds(), preshape, 0.001)
-        goal = target.copy()
+        self.arm_q = approach.arm_q
+        goal = approach.T_world_hand.copy()
         goal[2, 3] += LIFT
-        self.lift = cartesian_line(kinematics, self.arm_q, target, goal, np.full(6, 3.0), 1.0, 1.0)
-        entering = pregrasp.preshape()
-        entering[:2] = 0.0
-        away = target.copy()
-        away[:3, 3] += 0.10 * (target[:3, :3] @ np.asarray(pregrasp.retreat))
-        q = kinematics.solve_free(away, [self.arm_q], full_hand(kinematics, entering), 0.0)
-        if np.abs(q - self.arm_q).max() > 1.2:
-            raise MotionError("the retreat jumps between arm branches")
+        self.lift = cartesian_line(kinematics, self.arm_q, approach.T_world_hand, goal, np.full(6, 3.0), 1.0, 1.0)
 
 
 def try_candidate(world: World, candidate: Candidate, friction: float, squeeze: float) -> Trial:
@@ -86,6 +78,7 @@ def try_candidate(world: World, candidate: Candidate, friction: float, squeeze: 
     world.teleport_hand(pregrasp.preshape())
     world.step(25)
     scripted_close(world, effort_of(world, squeeze, pregrasp.finger_ratio))
+    world.hold_hand()
     start = world.object_pose()[2, 3]
     period = 0.004
     for i in range(round(1.0 / period)):
@@ -104,7 +97,8 @@ def sample_pregrasp(rng: np.random.Generator, object_name: str, half_height: flo
     tall = half_height > 0.045
     if rng.random() < (0.9 if tall else 0.1):
         base = np.column_stack([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
-        tilt = _rotation("x", rng.normal(0, 0.25)) @ _rotation("y", rng.normal(0, 0.25)) @ _rotation("z", rng.normal(0, 0.3))
+        spread = rng.choice([0.07, 0.25])
+        tilt = _rotation("x", rng.normal(0, spread)) @ _rotation("y", rng.normal(0, spread)) @ _rotation("z", rng.normal(0, spread))
     else:
         base = np.column_stack([[0, 0, -1.0], [0, 1.0, 0], [1.0, 0, 0]])
         tilt = _rotation("y", rng.uniform(-0.2, 0.9)) @ _rotation("z", rng.choice([0.0, 1.0]) * rng.uniform(-1.8, 1.8))
@@ -121,8 +115,8 @@ def sample_pregrasp(rng: np.random.Generator, object_name: str, half_height: flo
         thumb_yaw=float(rng.uniform(0.7, 1.25)),
         thumb_pitch=float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0, 0.25)])),
         finger_flex=float(rng.choice([0.0, rng.uniform(0, 0.5)])),
-        finger_ratio=float(rng.uniform(0.35, 1.0)),
-        squeeze=float(rng.uniform(0.35, 1.0)),
+        finger_ratio=float(rng.uniform(0.6, 1.0)),
+        squeeze=float(rng.uniform(0.6, 1.0)),
         retreat=RETREATS[retreat_index],
         score=0.0,
     )
@@ -134,6 +128,7 @@ def generate(
     seed: int,
     evaluations: int,
     keep: int = 4,
+    start: Sequence[PreGrasp] = (),
     progress: Callable[[int, int, float], None] | None = None,
 ) -> list[PreGrasp]:
     """Return the best pre-grasps found with ``evaluations`` simulated candidates.
@@ -144,6 +139,7 @@ def generate(
         seed: Seed of the candidates.
         evaluations: Number of candidates that reach the simulator, the last two thirds as neighbours of the best so far.
         keep: Size of the library.
+        start: Pre-grasps to begin from, such as those of an earlier search; random ones fill up a third of the budget.
         progress: Called with (done, total, best score so far).
     """
     rng = np.random.default_rng(seed)
@@ -164,7 +160,10 @@ def generate(
         if progress is not None:
             progress(len(found), evaluations, found[0][0])
 
-    for sample in _ranked_samples(rng, closure, object_name, world.object.half_height, 60 * evaluations):
+    for sample in start:
+        consider(sample)
+    draws = 0 if 3 * len(found) >= evaluations else 40 * evaluations
+    for sample in _ranked_samples(rng, closure, object_name, world.object.half_height, draws):
         if 3 * len(found) < evaluations:
             consider(sample)
     for _ in range(20 * evaluations):
@@ -181,6 +180,12 @@ def generate(
 def _value(trial: Trial) -> float:
     """Return what a trial is worth: survival, a bonus for the nominal test, a malus beyond 18 N at a fingertip."""
     return trial.survival + 0.2 * trial.nominal - 0.02 * max(0.0, trial.peak_force - 18.0)
+
+
+def slide(pregrasp: PreGrasp, distance: float) -> PreGrasp:
+    """Return the pre-grasp moved by ``distance`` [m] along the palm's normal."""
+    normal = pregrasp.T_object_hand()[:3, 0]
+    return replace(pregrasp, position=tuple(np.asarray(pregrasp.position) + distance * normal))
 
 
 def mutate(rng: np.random.Generator, parent: PreGrasp) -> PreGrasp:
@@ -218,6 +223,8 @@ def _ranked_samples(
     ranked = []
     for _ in range(draws):
         sample = sample_pregrasp(rng, object_name, half_height, int(rng.integers(len(RETREATS))))
+        # Slide along the palm's normal until the object is 5 to 15 mm away: most free draws are too far to hold it.
+        sample = slide(sample, closure.clearance(sample) - rng.uniform(0.005, 0.015))
         if closure.clearance(sample) >= OBJECT_CLEARANCE:
             epsilon = closure.epsilon(sample)
             if epsilon > 0:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import yaml
@@ -96,3 +98,25 @@ def load_pregrasps(object_name: str, hand: str) -> tuple[PreGrasp, ...]:
         )
     except TypeError as error:
         raise DescriptionError(f"pre-grasp library of {hand}, object {object_name}: {error}") from error
+
+
+def write_library(path: Path, libraries: Mapping[str, Sequence[PreGrasp]], remark: str) -> None:
+    """Write (or extend) a library file: the objects given replace their old entries, the others stay.
+
+    Args:
+        path: YAML file, one per hand variant.
+        libraries: Pre-grasps by object name, best first.
+        remark: How they were made; becomes the file's first comment line.
+    """
+    entries = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, pregrasps in libraries.items():
+        entries[name] = [_entry(p) for p in pregrasps]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(entries, default_flow_style=None, sort_keys=True, width=160)
+    path.write_text(f"# {remark}\n{text}", encoding="utf-8")
+
+
+def _entry(pregrasp: PreGrasp) -> dict[str, object]:
+    skip = ("object_name", "index")
+    values = {f.name: getattr(pregrasp, f.name) for f in fields(pregrasp) if f.name not in skip}
+    return {k: [round(x, 5) for x in v] if isinstance(v, tuple) else round(v, 4) for k, v in values.items()}

@@ -27,7 +27,7 @@ class TactileModel:
     """
 
     spread: float = 0.0015
-    reach: float = 0.008
+    reach: float = 0.010
     gain_error: float = 0.05
     noise: float = 0.05
 

@@ -13,7 +13,8 @@ class WorldParameters:
 
     Attributes:
         timestep: Simulation step [s].
-        noslip_iterations: Iterations of the no-slip pass; without it a held object creeps millimetres in 10 s.
+        noslip_iterations: Iterations of the no-slip pass; without it a held object creeps millimetres in 10 s, and three
+            are too few for a ball.
         impratio: Ratio of frictional to normal constraint impedance.
         contact_impedance: MuJoCo impedance ``d`` of hand-object contacts. Low enough that the contact is a spring and
             a damper with the scenario's stiffness and damping, statically and dynamically.
@@ -25,7 +26,7 @@ class WorldParameters:
     """
 
     timestep: float = 0.002
-    noslip_iterations: int = 3
+    noslip_iterations: int = 10
     impratio: float = 10.0
     contact_impedance: float = 0.5
     torsional_ratio: float = 0.005

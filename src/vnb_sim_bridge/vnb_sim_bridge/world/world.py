@@ -220,6 +220,18 @@ class World:
         self.hand_target = np.clip(target, self.joint_lower, self.joint_upper + overdrive)
         self._apply_hand_target()
 
+    def hold_hand(self) -> None:
+        """Hold the fingers where they are with the torque that they have, at the servos' full effort.
+
+        A servo that presses with all the effort it is allowed is a constant torque without stiffness: whatever moves
+        the object moves the finger, and a ball rolls out. Holding moves the target to where the same torque is the
+        servo's answer to a position error, so that the finger resists both ways.
+        """
+        q = self.data.qpos[self.hand_qpos[:6]]
+        self.hand_target = q + self.data.actuator_force[self.hand_act] / self.hand.servo.kp
+        self.effort_limit = self.torque_limit.copy()
+        self._apply_hand_target()
+
     def _apply_hand_target(self) -> None:
         self.data.ctrl[self.hand_act] = self.hand_target
         self.model.actuator_forcerange[self.hand_act, 0] = -self.effort_limit
