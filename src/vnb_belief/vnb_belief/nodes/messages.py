@@ -99,8 +99,8 @@ def belief_from_message(message: Belief) -> Mixture:
     k, d = int(message.components), int(message.dimension)
     if (len(message.logits), len(message.means), len(message.log_stds)) != (k, k * d, k * d):
         raise ShapeError(
-            f"belief: got {len(message.logits)} logits, {len(message.means)} means and {len(message.log_stds)} log_stds, "
-            f"expected {k}, {k * d} and {k * d}"
+            f"belief: got {len(message.logits)} logits, {len(message.means)} means and {len(message.log_stds)} "
+            f"log_stds, expected {k}, {k * d} and {k * d}"
         )
     logits, means, log_stds = (torch.from_numpy(np.array(v)) for v in (message.logits, message.means, message.log_stds))
     return Mixture(logits, means.reshape(k, d), log_stds.reshape(k, d))

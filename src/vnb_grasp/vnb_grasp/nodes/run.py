@@ -24,11 +24,19 @@ THREADS = 8
 _JOIN_TIME = 10.0
 
 
+class _Executor(MultiThreadedExecutor):
+    """A multi-threaded executor that ends cleanly: rclpy's own destroys what running callbacks still need."""
+
+    def drain(self) -> None:
+        """Wait until the callbacks that were begun have ended; nothing may spin any more."""
+        self._executor.shutdown(wait=True)
+
+
 @contextmanager
 def spinning(context: Context, nodes: Iterable[VnbNode]) -> Iterator[None]:
     """Spin nodes in a background thread; at the end close them, so that their callbacks return, and stop spinning."""
     nodes = tuple(nodes)
-    executor = MultiThreadedExecutor(num_threads=THREADS, context=context)
+    executor = _Executor(num_threads=THREADS, context=context)
     for node in nodes:
         executor.add_node(node)
     stop = threading.Event()
@@ -42,6 +50,7 @@ def spinning(context: Context, nodes: Iterable[VnbNode]) -> Iterator[None]:
             except Exception:  # noqa: BLE001 - callbacks have their own border: what arrives here is of rclpy itself
                 if not stop.is_set() and context.ok():
                     nodes[0].get_logger().error(traceback.format_exc())
+        executor.drain()
 
     thread = threading.Thread(target=spin, name="spinner", daemon=True)
     thread.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class TactileQualityNodeConfig:
     """Parameters of the node."""
 
     hand: str = parameter("l6_v31", "hand variant")
-    estimate: TactileQualityConfig = TactileQualityConfig()
+    estimate: TactileQualityConfig = field(default_factory=TactileQualityConfig)
 
 
 class TactileQualityNode(VnbNode):

@@ -27,15 +27,17 @@ _PUBLISH_EVERY = 5
 """Motion chunks between two publications of the joints."""
 
 
+def _accept_cancel(handle: Any) -> CancelResponse:
+    return CancelResponse.ACCEPT
+
+
 class MotionServers:
     """Serves ``arm/move``, ``hand/move`` and ``stress_test``."""
 
     def __init__(self, node: SimBridgeNode, group: CallbackGroup) -> None:
         self._node = node
         self._servers = [
-            ActionServer(
-                node, kind, name, execute, callback_group=group, cancel_callback=lambda _: CancelResponse.ACCEPT
-            )
+            ActionServer(node, kind, name, execute, callback_group=group, cancel_callback=_accept_cancel)
             for kind, name, execute in (
                 (MoveArm, "arm/move", self._move_arm),
                 (MoveHand, "hand/move", self._move_hand),
