@@ -144,3 +144,14 @@ def test_live_line_shows_the_figures() -> None:
     assert "contacts 5/5" in output.getvalue()
     assert "P(fail) 0.20" in output.getvalue()
     assert "epsilon 0.040" in output.getvalue()
+
+
+@pytest.mark.ros
+def test_the_graph_and_the_same_parts_without_it_give_the_same_bytes(plain: TrialRecord) -> None:
+    pytest.importorskip("vnb_msgs")
+    from vnb_bringup.graph.trial import run_graph_trial
+
+    filmer = Filmer()
+    record = run_graph_trial(SCENARIO, SETTINGS, observers=(filmer,))
+    assert result_json(record) == result_json(plain)
+    assert set(filmer._snaps) == {"before", "closed", "lifted"}

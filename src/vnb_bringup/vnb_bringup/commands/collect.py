@@ -16,6 +16,7 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help="Decision steps per grasp.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Seed of scenarios and motions.")] = 0,
     hand: Annotated[str, typer.Option(help="Hand variant.")] = "l6_v31",
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; the result does not depend on it.")] = 2,
     object_name: Annotated[
         list[str] | None, typer.Option("--object", help="Object to grasp; repeatable.", show_default="all")
     ] = None,
@@ -32,7 +33,7 @@ def main(
     with progress_bar() as bar:
         task = bar.add_task("collecting", total=episodes, note="")
         dataset = collect(
-            CollectConfig(objects, episodes, steps, seed, hand),
+            CollectConfig(objects, episodes, steps, seed, hand, jobs),
             command_line(),
             lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -92,10 +92,13 @@ def _filmer() -> Filmer:
 
 def _run(scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool) -> TrialRecord:
     from vnb_bringup.report.live import LiveLine
-    from vnb_bringup.report.local import run_local_trial
 
+    if ros:
+        from vnb_bringup.graph.trial import run_graph_trial as run
+    else:
+        from vnb_bringup.report.local import run_local_trial as run
     with LiveLine() as line:
-        return run_local_trial(
+        return run(
             scenario,
             settings,
             observers=() if filmer is None else (filmer,),

@@ -30,7 +30,7 @@ class StepRecord:
     Attributes:
         step: Decision step, from 0.
         time: Simulated time of the readings [s].
-        phase: ``closing``, ``done``, ``hold`` or ``failed``.
+        phase: ``idle``, ``closing``, ``done``, ``hold`` or ``failed``.
         logits, means, log_stds: Belief mixture (K,), (K, 26), (K, 26) in unconstrained latent coordinates; empty if the
             step has no belief.
         entropy: Entropy of the belief [nats].

@@ -46,6 +46,11 @@ class ObservedBridge(SimBridge):
         self._closing = False
         super().__init__(scenario, parameters)
 
+    def reset(self, scenario: Scenario) -> None:
+        """See :class:`SimBridge`."""
+        self._closing = False
+        super().reset(scenario)
+
     def begin_grasp(self) -> SensorFrame:
         """See :class:`SimBridge`."""
         frame = super().begin_grasp()
@@ -63,6 +68,13 @@ class ObservedBridge(SimBridge):
         """See :class:`SimBridge`."""
         self._end_closing()
         for progress in super().run_arm(trajectory):
+            self._frame()
+            yield progress
+
+    def run_hand(self, target: Array, duration: float = 1.0) -> Iterator[float]:
+        """See :class:`SimBridge`."""
+        self._end_closing()
+        for progress in super().run_hand(target, duration):
             self._frame()
             yield progress
 
