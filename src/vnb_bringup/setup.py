@@ -24,7 +24,7 @@ setup(
     entry_points={
         "console_scripts": [
             "vnb = vnb_bringup.cli:main",
-            "trial_node = vnb_bringup.nodes.trial_node:main",
+            "trial_node = vnb_bringup.graph.trial_node:main",
         ],
     },
 )

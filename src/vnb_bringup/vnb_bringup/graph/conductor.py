@@ -70,6 +70,10 @@ class TrialConductor(VnbNode):
         self.create_subscription(JointState, "arm/joint_states", join.receiver("arm"), qos.CHAIN, callback_group=inputs)
         self.create_subscription(Belief, "belief", self._take_belief, qos.CHAIN, callback_group=inputs)
 
+    def use(self, settings: GraphSettings) -> None:
+        """Conduct a graph of these settings."""
+        self._settings = settings
+
     def _take_estimate(self, parts: dict[str, Any]) -> None:
         with self._arrived:
             self._estimate = parts

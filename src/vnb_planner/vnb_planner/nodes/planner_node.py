@@ -132,7 +132,10 @@ class PlannerNode(VnbNode):
 
     @staticmethod
     def _is_next(belief: Belief, grasp: Grasp) -> bool:
-        return belief.step == grasp.step and (grasp.step > 0 or belief.header.stamp == grasp.stamp)
+        """Return whether a belief is that of the next step, or of a later one if time did not wait."""
+        if grasp.step == 0:
+            return bool(belief.step == 0 and belief.header.stamp == grasp.stamp)
+        return bool(belief.step >= grasp.step)
 
     def _stop_if_canceled(self, handle: Any, grasp: Grasp) -> None:
         if handle.is_cancel_requested or self.closing.is_set():
@@ -202,6 +205,7 @@ class PlannerNode(VnbNode):
         """Decide step by step; return why it ended."""
         while True:
             parts = self._wait(handle, grasp)
+            grasp.step = int(parts["belief"].step)
             given = plan_input(parts, self._hand, grasp.step, int(grasp.goal.seed), grasp.deadline)
             decision = grasp.planner.plan(given)
             grasp.stamp, grasp.decision = parts["belief"].header.stamp, decision

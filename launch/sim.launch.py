@@ -1,0 +1,123 @@
+"""Start the simulated robot and the control chain as one process per node, and run one trial.
+
+ros2 launch vnb_bringup sim.launch.py object:=cube method:=scripted
+ros2 launch vnb_bringup sim.launch.py trial:=false        # only the nodes; send goals yourself
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, LogInfo, OpaqueFunction, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node, PushRosNamespace
+from launch_ros.parameter_descriptions import ParameterValue
+
+from vnb_belief.beliefs import BELIEFS
+from vnb_grasp.description import known_hands, known_objects, load_arm, load_hand
+from vnb_grasp.description.urdf import robot_urdf
+from vnb_planner.planners import PLANNERS
+from vnb_sim_bridge.scenario import REGIMES
+
+TRUTH = ["true", "false"]
+
+
+def argument(name: str, default: str, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices)
+
+
+def value(name: str, kind: type) -> ParameterValue:
+    return ParameterValue(LaunchConfiguration(name), value_type=kind)
+
+
+def arguments() -> list[DeclareLaunchArgument]:
+    return [
+        argument("object", "mustard_bottle", "Object on the table.", sorted(known_objects())),
+        argument("regime", "bimodal", "Friction regime that the object's friction is drawn from.", sorted(REGIMES)),
+        argument("seed", "0", "Seed of everything that is drawn."),
+        argument("method", "vnb", "Method that moves the fingers.", sorted(PLANNERS)),
+        argument("belief", "learned", "Belief that the method plans with.", sorted(BELIEFS)),
+        argument("checkpoint", "", "Checkpoint of the learned belief; empty takes the shipped one."),
+        argument("beta", "0.9", "Confidence level of the risk, in [0, 1); 0 is the mean."),
+        argument("max_steps", "0", "Decision steps at most; 0 leaves it to the method."),
+        argument("hand", "l6_v31", "Hand variant.", sorted(known_hands())),
+        argument("lockstep", "true", "true: time waits for commands; false: it runs with the wall clock.", TRUTH),
+        argument("battery", "true", "Run the 28 disturbance tests after the lift.", TRUTH),
+        argument("trial", "true", "Run one trial and shut down; false starts only the nodes.", TRUTH),
+        argument("out", "", "Folder of the trial's report; empty writes none."),
+        argument("namespace", "", "Namespace of all nodes."),
+        argument("use_sim_time", "false", "Nodes other than the bridge follow /clock.", TRUTH),
+        argument("params_file", str(default_parameters()), "Parameter file of the nodes."),
+    ]
+
+
+def default_parameters() -> Path:
+    """Return the installed parameter file, or that of the checkout where nothing is installed."""
+    try:
+        return Path(get_package_share_directory("vnb_bringup")) / "config" / "sim.yaml"
+    except PackageNotFoundError:
+        return Path(__file__).resolve().parents[1] / "config" / "sim.yaml"
+
+
+def node(package: str, executable: str, name: str, **parameters: ParameterValue) -> Node:
+    given = [LaunchConfiguration("params_file"), parameters]
+    return Node(package=package, executable=executable, name=name, parameters=given, output="screen")
+
+
+def generate_launch_description() -> LaunchDescription:
+    hand, lockstep = value("hand", str), value("lockstep", bool)
+    clock = {"use_sim_time": value("use_sim_time", bool)}
+    belief = {"belief": value("belief", str), "checkpoint": value("checkpoint", str)}
+    scenario = {"object_name": value("object", str), "regime": value("regime", str), "seed": value("seed", int)}
+    trial = Node(
+        package="vnb_bringup",
+        executable="trial_node",
+        name="conductor",
+        output="screen",
+        condition=IfCondition(LaunchConfiguration("trial")),
+        parameters=[
+            {
+                **scenario,
+                **belief,
+                "hand": hand,
+                "lockstep": lockstep,
+                "method": value("method", str),
+                "beta": value("beta", float),
+                "max_steps": value("max_steps", int),
+                "battery": value("battery", bool),
+                "out": value("out", str),
+            }
+        ],
+    )
+    nodes = [
+        node("vnb_sim_bridge", "sim_bridge_node", "sim_bridge", hand=hand, lockstep=lockstep, **scenario),
+        node("vnb_perception", "tactile_quality_node", "tactile_quality", hand=hand, **clock),
+        node("vnb_belief", "observation_node", "observation", hand=hand, **clock),
+        node("vnb_belief", "belief_node", "belief", hand=hand, lockstep=lockstep, **belief, **clock),
+        node("vnb_planner", "planner_node", "planner", hand=hand, **clock),
+        trial,
+        OpaqueFunction(function=description_publishers),
+    ]
+    done = OnProcessExit(target_action=trial, on_exit=[EmitEvent(event=Shutdown(reason="the trial has ended"))])
+    group = GroupAction([PushRosNamespace(LaunchConfiguration("namespace")), *nodes])
+    return LaunchDescription([*arguments(), group, RegisterEventHandler(done)])
+
+
+def description_publishers(context: LaunchContext) -> list[Node | LogInfo]:
+    """Return the publishers of the robot's frames for rviz where they are installed."""
+    packages = ("robot_state_publisher", "joint_state_publisher")
+    try:
+        for package in packages:
+            get_package_share_directory(package)
+    except PackageNotFoundError as error:
+        return [LogInfo(msg=f"no frames for rviz: {error}")]
+    hand = LaunchConfiguration("hand").perform(context)
+    description = {"robot_description": robot_urdf(load_arm("fr3"), load_hand(hand))}
+    sources = {"source_list": ["arm/joint_states", "hand/joint_states"]}
+    return [
+        Node(package=packages[0], executable=packages[0], parameters=[description]),
+        Node(package=packages[1], executable=packages[1], parameters=[description, sources]),
+    ]
