@@ -40,7 +40,7 @@ def main(
             def show(done: int, total: int, best: float, task: int = task) -> None:
                 bar.update(task, completed=done, total=total, note=f"best {best:.2f}")  # type: ignore[arg-type]
 
-            found = generate(name, hand, seed, evaluations, keep, show)
+            found = generate(name, hand, seed, evaluations, keep, progress=show)
             # After each object, so that an interrupted search keeps what it has.
             write_library(path, {name: found}, f"Made by {command_line()}; best first.")
             bar.update(task, note=f"best {found[0].score:.2f}" if found else "none found")

@@ -23,8 +23,8 @@ Image = NDArray[np.uint8]
 
 _BACKGROUND = ((0.90, 0.92, 0.95), (0.62, 0.68, 0.76))
 _TABLE = (0.86, 0.80, 0.72)
-_ARROW = (0.88, 0.25, 0.20, 1.0)
-_ARROW_LENGTH = 0.006
+_ARROW = (0.10, 0.36, 0.90, 1.0)
+_ARROW_LENGTH = 0.010
 """Length of a drawn force [m/N]."""
 _SMALLEST_FORCE = 0.1
 _LARGEST_SIDE = 800
