@@ -27,9 +27,10 @@ def synthetic_episode(rng: np.random.Generator, object_name: str, regime: str, s
         noise = torch.from_numpy(rng.normal(size=6) * np.repeat([0.0005, 0.005], 3))
         estimate = retract(true, noise - bias)
         observations[t, layout.OBS_POSE] = torch.cat((estimate[:3, 3], log_so3(estimate[:3, :3]))).numpy()
-        observations[t, layout.OBS_FORCE] += kappa / 500.0
+        observations[t, layout.OBS_FORCE] += kappa / 500.0 + 0.5 * rng.normal()
         observations[t, layout.OBS_JOINT_POSITION] += 0.2 * t  # the fingers close
-        observations[t, layout.OBS_JOINT_VELOCITY][:6] += bias.numpy() / np.repeat([0.002, 0.02], 3)
+        shown = bias.numpy() / np.repeat([0.002, 0.02], 3) + 0.5 * rng.normal(size=6)
+        observations[t, layout.OBS_JOINT_VELOCITY][:6] += shown
         touching = torch.tensor([t >= 2] * 5)
         observations[t, layout.OBS_CONTACT] = touching.numpy()
         label, defined = latent_label(

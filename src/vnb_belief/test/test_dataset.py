@@ -123,9 +123,9 @@ def test_sequences_shift_actions_and_make_poses_relative(make_dataset: Make) -> 
     assert_close(sequences.actions[:, 0], torch.zeros(4, 6))
     assert_close(sequences.actions[:, 1:], torch.from_numpy(dataset.actions))
     assert_close(sequences.observations[:, 0, layout.OBS_POSE], torch.zeros(4, 6), rtol=0.0, atol=1e-6)
-    # the object turns by -0.1 log(mu) about z per step, with 5 mrad of noise per estimate
+    # the object has turned by -0.5 log(mu) about z, with 5 mrad of noise per estimate
     turned = sequences.observations[0, 7, 5]
-    assert abs(float(turned + 0.7 * sequences.theta[0, 7, layout.LOG_MU.start])) < 0.05
+    assert abs(float(turned + 0.5 * sequences.theta[0, 7, layout.LOG_MU.start])) < 0.05
     assert float(sequences.observations[1, 8].abs().max()) == 0.0  # padding
     assert not sequences.valid[1, 8].any()
 

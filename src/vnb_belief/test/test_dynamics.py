@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from vnb_belief import layout
-from vnb_belief.dynamics import BeliefDynamics, DynamicsConfig, Normalisation
+from vnb_belief.dynamics import MEMORY_DIM, BeliefDynamics, DynamicsConfig, Normalisation
 from vnb_belief.mixture import Mixture
 from vnb_belief.prior import prior_mixture
 from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
@@ -95,7 +95,7 @@ def test_action_and_observation_both_matter() -> None:
     _, base = model.step(*model.initial_state(), action, observation)
     for changed in ((action + 0.1, observation), (action, observation + 0.1)):
         _, other = model.step(*model.initial_state(), *changed)
-        assert float((other.means - base.means).abs().max()) > 1e-6
+        assert float((other.means - base.means).detach().abs().max()) > 1e-6
 
 
 def test_inputs_are_normalised() -> None:
@@ -121,6 +121,34 @@ def test_stds_stay_inside_their_smooth_bounds_with_live_gradients() -> None:
         assert (relative > config.std_floor).all() and (relative < config.std_ceiling).all()
         (gradient,) = torch.autograd.grad(decoded.log_stds.sum(), bias)
         assert (gradient[8 + 8 * 26 :] > 0.0).all()
+
+
+def test_untrained_network_remembers_and_does_not_explode() -> None:
+    model = BeliefDynamics().double()
+    _, observation = inputs()
+    quiet, hold = torch.zeros(41, dtype=torch.float64), torch.zeros(6, dtype=torch.float64)
+    with torch.no_grad():
+        h, _ = model.initial_state()
+        h = first = model.embed(h, hold, observation)
+        for _ in range(60):
+            h = model.embed(h, hold, quiet)
+    memory = slice(0, MEMORY_DIM)
+    assert_close(h[memory], first[memory])
+    assert float(first[memory].abs().max()) > 0.01
+
+
+def test_large_inputs_are_compressed_and_small_ones_are_not() -> None:
+    model = shaken()
+    hold = torch.zeros(6, dtype=torch.float64)
+
+    def response(size: float) -> torch.Tensor:
+        zero, pushed = torch.zeros(64, dtype=torch.float64), torch.zeros(41, dtype=torch.float64)
+        pushed[6] = size
+        base = model.embed(zero, hold, torch.zeros(41, dtype=torch.float64))
+        return (model.embed(zero, hold, pushed) - base).detach().norm()
+
+    assert float(response(2e-4) / response(1e-4)) == pytest.approx(2.0, rel=0.02)
+    assert float(response(2e4) / response(1e4)) < 1.2
 
 
 def test_gradients_reach_every_weight() -> None:

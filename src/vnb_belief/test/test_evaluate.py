@@ -1,3 +1,4 @@
+import io
 import math
 from collections.abc import Callable
 
@@ -80,10 +81,8 @@ def test_moments_pick_their_steps_and_padding_does_not_count() -> None:
 def test_table_holds_every_rival_quantity_and_moment(make_dataset: Make) -> None:
     sequences = make_sequences(make_dataset(6))
     evaluation = evaluate_rivals(BeliefDynamics(), sequences, sequences)
-    console = Console(width=160, record=True, quiet=True)
-    with console.capture():
-        console.quiet = False
-        console.print(format_table("held out", evaluation))
+    console = Console(width=160, file=io.StringIO(), record=True)
+    console.print(format_table("held out", evaluation))
     text = console.export_text()
     for word in (*RIVALS, *QUANTITIES, *MOMENTS, "6 episodes"):
         assert word in text

@@ -131,6 +131,16 @@ def test_masked_log_prob_is_the_marginal_and_ignores_masked_values() -> None:
         mixture.log_prob(theta)
 
 
+def test_marginal_log_prob_is_that_of_each_marginal() -> None:
+    mixture = random_mixture(2, d=3)
+    theta = torch.randn(2, 5, 3, generator=generator(1), dtype=torch.float64)
+    mask = torch.rand(2, 5, 3, generator=generator(2)) < 0.7
+    values = mixture.marginal_log_prob(theta, mask)
+    for d in range(3):
+        alone = mixture.marginal(slice(d, d + 1)).log_prob(theta[..., d : d + 1])
+        assert_close(values[..., d], torch.where(mask[..., d], alone, torch.zeros_like(alone)))
+
+
 def test_entropy_of_one_component_is_the_gaussian_closed_form() -> None:
     mixture = random_mixture(k=1, d=3)
     closed = mixture.log_stds[0].sum() + 1.5 * math.log(2.0 * math.pi * math.e)

@@ -48,15 +48,15 @@ def short(data: Path, out: Path, **changes: object) -> TrainConfig:
 def trained(make_dataset: Make, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("trained")
-    make_dataset(300, seed=1).save(out / "data.npz")
+    make_dataset(900, seed=1, steps=4).save(out / "data.npz")
     config = TrainConfig(
         out / "data.npz",
         out,
-        epochs=60,
+        epochs=40,
         batch_size=32,
-        learning_rate=3e-3,
+        learning_rate=2e-3,
         held_out_objects=("ball",),
-        dynamics=DynamicsConfig(num_components=4),
+        dynamics=DynamicsConfig(num_components=4, std_floor=0.1),
     )
     return run(config)
 
@@ -77,8 +77,8 @@ def test_belief_narrows_with_evidence(trained: TrainResult) -> None:
 
 def test_trained_belief_is_calibrated_roughly(trained: TrainResult) -> None:
     calibration = trained.evaluations["held_out_objects"].calibration["trained"]
-    assert 0.3 < calibration.coverage_50 < 0.7
-    assert calibration.coverage_90 > 0.7
+    assert calibration.coverage_50 > 0.35
+    assert calibration.coverage_90 > 0.75
 
 
 def test_outputs_are_complete(trained: TrainResult) -> None:
@@ -92,7 +92,7 @@ def test_outputs_are_complete(trained: TrainResult) -> None:
         == 1 + min(range(trained.epochs), key=report["validation_losses"].__getitem__)
     )
     assert len(report["train_losses"]) == trained.epochs
-    assert report["episodes"]["held_out_objects"] == 100
+    assert report["episodes"]["held_out_objects"] == 300
     assert report["evaluations"].keys() == {"validation", "held_out_objects"}
     assert trained.curves.read_bytes()[:4] == b"\x89PNG"
     assert LearnedBelief(model).reset(torch.zeros(41), torch.eye(4)).num_components == 4
@@ -184,6 +184,7 @@ def test_diverging_training_says_so(data: Path, tmp_path: Path) -> None:
         ("learning_rate", math.nan),
         ("clip_norm", 0.0),
         ("weight_decay", -1.0),
+        ("friction_weight", math.nan),
         ("validation_fraction", 1.0),
     ],
 )

@@ -190,7 +190,8 @@ class BeliefDynamics(nn.Module):
     def embed(self, h: Tensor, action: Tensor, observation: Tensor) -> Tensor:
         """Return the next embedding ``(..., 64)``: transition by the action, correction by the observation."""
         predicted = self.transition(torch.cat((h, action / self._buffer("action_std")), dim=-1))
-        normalised = (observation - self._buffer("observation_mean")) / self._buffer("observation_std")
+        # asinh: linear near the mean, logarithmic far out, so that a small motion counts beside a large one.
+        normalised = torch.asinh((observation - self._buffer("observation_mean")) / self._buffer("observation_std"))
         return cast(Tensor, self.observe(torch.cat((predicted, normalised), dim=-1)))
 
     def decode(self, h: Tensor) -> Mixture:
@@ -249,7 +250,7 @@ def _remember(network: nn.Sequential) -> None:
     first.weight[pairs, HIDDEN_DIM:] *= INPUT_GAIN
     second.weight[pairs] = torch.eye(second.in_features)[pairs]
     third.weight[:MEMORY_DIM, pairs] = signed.T
-    third.weight[:MEMORY_DIM, 2 * MEMORY_DIM :] *= INPUT_GAIN
+    third.weight[:MEMORY_DIM, 2 * MEMORY_DIM :] = 0.0
 
 
 def _moving_average(start: Tensor, values: Tensor, alpha: float, dim: int) -> Tensor:

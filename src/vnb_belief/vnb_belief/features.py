@@ -16,7 +16,7 @@ def pose_from_vector(pose: Tensor) -> Tensor:
     return make_transform(exp_so3(pose[..., 3:]), pose[..., :3])
 
 
-def relative_observation(observation: Tensor, T_hand_object: Tensor) -> Tensor:  # noqa: N803 - transform name
+def relative_observation(observation: Tensor, T_hand_object: Tensor) -> Tensor:
     """Return ``observation (..., 41)`` with its pose replaced by the motion since the reset.
 
     The tangent from the pose at the reset to the present one shows how the object turns and slides in the hand (the

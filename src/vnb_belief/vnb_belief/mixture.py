@@ -123,6 +123,19 @@ class Mixture:
             ShapeError: If ``theta`` has neither of the two ranks or another D.
             NonFiniteError: If a counted entry of ``theta`` holds NaN or infinity.
         """
+        logits, per_entry = self._entries(theta, mask)
+        return torch.logsumexp(logits.log_softmax(dim=-1) + per_entry.sum(dim=-1), dim=-1)
+
+    def marginal_log_prob(self, theta: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the log-density of each entry under its own marginal, shape of ``theta``; zero where masked.
+
+        Arguments and errors as for :meth:`log_prob`.
+        """
+        logits, per_entry = self._entries(theta, mask)
+        return torch.logsumexp(logits.log_softmax(dim=-1).unsqueeze(-1) + per_entry, dim=-2)
+
+    def _entries(self, theta: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return logits and the log-density of every entry under every component, ``(..., K)``, ``(..., K, D)``."""
         require_last_dim(theta, self.dim, "theta")
         extra = theta.ndim - self.logits.ndim
         if extra not in (0, 1):
@@ -136,11 +149,9 @@ class Mixture:
         logits, means, log_stds = self.logits, self.means, self.log_stds
         if extra == 1:
             logits, means, log_stds = logits.unsqueeze(-2), means.unsqueeze(-3), log_stds.unsqueeze(-3)
-        z = (theta.unsqueeze(-2) - means) * torch.exp(-log_stds)  # (..., K, D)
+        z = (theta.unsqueeze(-2) - means) * torch.exp(-log_stds)
         per_entry = -0.5 * z.square() - log_stds - _LOG_SQRT_2PI
-        if mask is not None:
-            per_entry = per_entry * mask.unsqueeze(-2)
-        return torch.logsumexp(logits.log_softmax(dim=-1) + per_entry.sum(dim=-1), dim=-1)
+        return logits, per_entry if mask is None else per_entry * mask.unsqueeze(-2)
 
     def sample(self, n: int, generator: Generator | None = None, *, stratified: bool = False) -> Tensor:
         """Return ``n`` draws that follow :meth:`log_prob`, shape ``(..., n, D)``.

@@ -18,7 +18,7 @@ class Belief(ABC):
     A bad input raises and leaves the belief as it was. Nothing here may see more than the robot senses.
     """
 
-    def reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:  # noqa: N803 - transform name
+    def reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
         """Start a grasp from its first observation (after a hold) and return the belief.
 
         Args:
@@ -46,7 +46,7 @@ class Belief(ABC):
         return self._update(action, observation)
 
     @abstractmethod
-    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:  # noqa: N803 - transform name
+    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
         """Start from checked arguments."""
 
     @abstractmethod

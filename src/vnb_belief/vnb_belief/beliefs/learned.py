@@ -35,7 +35,7 @@ class LearnedBelief(Belief):
         return cls(load_checkpoint(path or DEFAULT_CHECKPOINT)[0])
 
     @torch.no_grad()
-    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:  # noqa: N803 - transform name
+    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
         hold = observation.new_zeros(layout.ACTION_DIM)
         return self._advance(self._model.initial_state(), hold, observation, T_hand_object)
 

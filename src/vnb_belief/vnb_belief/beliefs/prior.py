@@ -21,7 +21,7 @@ class PriorBelief(Belief):
         self._mixture = prior_mixture(num_components, config)
         self._started = False
 
-    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:  # noqa: N803 - transform name
+    def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
         self._started = True
         return self._mixture
 

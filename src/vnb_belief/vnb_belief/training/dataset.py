@@ -173,8 +173,8 @@ class EpisodeDataset:
 
 def latent_label(
     *,
-    T_hand_object_estimate: Tensor,  # noqa: N803 - transform name
-    T_hand_object_true: Tensor,  # noqa: N803 - transform name
+    T_hand_object_estimate: Tensor,
+    T_hand_object_true: Tensor,
     mu: float,
     kappa: float,
     damping: float,

@@ -128,10 +128,10 @@ def _score(quantity: str, belief: Mixture, test: Sequences) -> Tensor:
     if quantity == "theta":
         return -belief.log_prob(test.theta, test.valid)
     where = layout.LATENT_SLICES[quantity]
+    belief, theta = belief.marginal(where), test.theta[..., where]
     if quantity == "pose":
-        return -belief.marginal(where).log_prob(test.theta[..., where])
-    each = [slice(i, i + 1) for i in range(where.start, where.stop)]
-    return -torch.stack([belief.marginal(i).log_prob(test.theta[..., i]) for i in each]).mean(dim=0)
+        return -belief.log_prob(theta)
+    return -belief.marginal_log_prob(theta).mean(dim=-1)
 
 
 def _summarise(values: Tensor, mask: Tensor) -> dict[str, Score]:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from vnb_belief import layout
 from vnb_belief.checkpoint import Provenance, save_checkpoint
 from vnb_belief.dynamics import BeliefDynamics, DynamicsConfig
 from vnb_belief.training.dataset import DATASET_VERSION, EpisodeDataset
@@ -45,6 +46,7 @@ class TrainConfig:
         learning_rate: Peak rate of Adam; falls on a cosine to 1 % of it.
         weight_decay: Decoupled weight decay.
         clip_norm: Largest gradient norm.
+        friction_weight: Weight of the marginal log-likelihoods of friction beside the joint one (:func:`loss`).
         patience: Epochs without a better validation loss after which training stops.
         validation_fraction: Share of the seen episodes held back for early stopping.
         held_out_objects: Objects that training never sees.
@@ -63,6 +65,7 @@ class TrainConfig:
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
     clip_norm: float = 10.0
+    friction_weight: float = 3.0
     patience: int = 60
     validation_fraction: float = 0.15
     held_out_objects: tuple[str, ...] = ()
@@ -77,8 +80,9 @@ class TrainConfig:
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0.0:
                 raise ConfigError(f"training {name}: got {getattr(self, name)}, expected > 0")
-        if not self.weight_decay >= 0.0:
-            raise ConfigError(f"training weight_decay: got {self.weight_decay}, expected >= 0")
+        for name in ("weight_decay", "friction_weight"):
+            if not getattr(self, name) >= 0.0:
+                raise ConfigError(f"training {name}: got {getattr(self, name)}, expected >= 0")
         if not 0.0 < self.validation_fraction < 1.0:
             raise ConfigError(f"training validation_fraction: got {self.validation_fraction}, expected in (0, 1)")
 
@@ -168,10 +172,19 @@ def run(config: TrainConfig, on_epoch: Callable[[int], None] | None = None) -> T
     return _write_report(config, state, sequences, split, reason, provenance)
 
 
-def nll(model: BeliefDynamics, sequences: Sequences) -> Tensor:
-    """Return the mean over existing steps of the negative log-likelihood of the true latent [nats per step]."""
+def loss(model: BeliefDynamics, sequences: Sequences, friction_weight: float) -> Tensor:
+    """Return the mean over existing steps of the negative log-likelihood of the true latent [nats per step].
+
+    To the joint likelihood it adds ``friction_weight`` times the likelihoods of each contact's friction under its own
+    marginal (a composite likelihood: still least at the truth). Components are narrow slices of friction, five sharp
+    entries at once; jointly, all but the slice that holds the truth get no gradient, and which slice to choose is worth
+    less than any of the other entries. With the joint term alone friction is not learned before the rest overfits.
+    """
     beliefs = model.rollout(sequences.actions, sequences.observations)
     log_prob = beliefs.log_prob(sequences.theta, sequences.valid)
+    if friction_weight > 0.0:
+        friction = beliefs.marginal(layout.LOG_MU).marginal_log_prob(sequences.theta[..., layout.LOG_MU])
+        log_prob = log_prob + friction_weight * friction.sum(dim=-1)
     return -(log_prob * sequences.mask).sum() / sequences.mask.sum()
 
 
@@ -200,14 +213,14 @@ def _fit(
                 return "patience"
             state.train_losses.append(_train_epoch(config, state, sequences, split.train))
             with torch.no_grad():
-                loss = float(nll(state.model, validation))
-            state.validation_losses.append(loss)
+                validation_loss = float(loss(state.model, validation, config.friction_weight))
+            state.validation_losses.append(validation_loss)
             state.epoch += 1
-            if loss < state.best_validation:
-                state.best_validation, state.best_epoch = loss, state.epoch
+            if validation_loss < state.best_validation:
+                state.best_validation, state.best_epoch = validation_loss, state.epoch
                 state.best_weights = {name: value.clone() for name, value in state.model.state_dict().items()}
             _save_state(config.out / STATE_NAME, state, fingerprint)
-            summary = f"validation {loss:.3f} (best {state.best_validation:.3f} at {state.best_epoch})"
+            summary = f"validation {validation_loss:.3f} (best {state.best_validation:.3f} at {state.best_epoch})"
             progress.update(task, completed=state.epoch, loss=summary)
             if on_epoch is not None:
                 on_epoch(state.epoch)
@@ -223,18 +236,18 @@ def _train_epoch(config: TrainConfig, state: _State, sequences: Sequences, index
     total, steps = 0.0, 0
     for batch_index in torch.split(order, config.batch_size):
         batch = sequences.select(batch_index)
-        loss = nll(state.model, batch)
-        if not bool(torch.isfinite(loss)):
+        value = loss(state.model, batch, config.friction_weight)
+        if not bool(torch.isfinite(value)):
             raise NonFiniteError(
-                f"training loss: got {float(loss.detach())} in epoch {state.epoch + 1}, expected a finite number; "
+                f"training loss: got {float(value.detach())} in epoch {state.epoch + 1}, expected a finite number; "
                 "lower the learning rate or check the data"
             )
         state.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm, error_if_nonfinite=True)
         state.optimizer.step()
         count = int(batch.mask.sum())
-        total, steps = total + float(loss.detach()) * count, steps + count
+        total, steps = total + float(value.detach()) * count, steps + count
     return total / steps
 
 
