@@ -25,36 +25,36 @@ from vnb_sim_bridge.scenario import REGIMES
 TRUTH = ["true", "false"]
 
 
-def argument(name: str, default: str, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
+def _argument(name: str, default: str, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
     return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices)
 
 
-def value(name: str, kind: type) -> ParameterValue:
+def _value(name: str, kind: type) -> ParameterValue:
     return ParameterValue(LaunchConfiguration(name), value_type=kind)
 
 
-def arguments() -> list[DeclareLaunchArgument]:
+def _arguments() -> list[DeclareLaunchArgument]:
     return [
-        argument("object", "mustard_bottle", "Object on the table.", sorted(known_objects())),
-        argument("regime", "bimodal", "Friction regime that the object's friction is drawn from.", sorted(REGIMES)),
-        argument("seed", "0", "Seed of everything that is drawn."),
-        argument("method", "vnb", "Method that moves the fingers.", sorted(PLANNERS)),
-        argument("belief", "learned", "Belief that the method plans with.", sorted(BELIEFS)),
-        argument("checkpoint", "", "Checkpoint of the learned belief; empty takes the shipped one."),
-        argument("beta", "0.9", "Confidence level of the risk, in [0, 1); 0 is the mean."),
-        argument("max_steps", "0", "Decision steps at most; 0 leaves it to the method."),
-        argument("hand", "l6_v31", "Hand variant.", sorted(known_hands())),
-        argument("lockstep", "true", "true: time waits for commands; false: it runs with the wall clock.", TRUTH),
-        argument("battery", "true", "Run the 28 disturbance tests after the lift.", TRUTH),
-        argument("trial", "true", "Run one trial and shut down; false starts only the nodes.", TRUTH),
-        argument("out", "", "Folder of the trial's report; empty writes none."),
-        argument("namespace", "", "Namespace of all nodes."),
-        argument("use_sim_time", "false", "Nodes other than the bridge follow /clock.", TRUTH),
-        argument("params_file", str(default_parameters()), "Parameter file of the nodes."),
+        _argument("object", "mustard_bottle", "Object on the table.", sorted(known_objects())),
+        _argument("regime", "bimodal", "Friction regime that the object's friction is drawn from.", sorted(REGIMES)),
+        _argument("seed", "0", "Seed of everything that is drawn."),
+        _argument("method", "vnb", "Method that moves the fingers.", sorted(PLANNERS)),
+        _argument("belief", "learned", "Belief that the method plans with.", sorted(BELIEFS)),
+        _argument("checkpoint", "", "Checkpoint of the learned belief; empty takes the shipped one."),
+        _argument("beta", "0.9", "Confidence level of the risk, in [0, 1); 0 is the mean."),
+        _argument("max_steps", "0", "Decision steps at most; 0 leaves it to the method."),
+        _argument("hand", "l6_v31", "Hand variant.", sorted(known_hands())),
+        _argument("lockstep", "true", "true: time waits for commands; false: it runs with the wall clock.", TRUTH),
+        _argument("battery", "true", "Run the 28 disturbance tests after the lift.", TRUTH),
+        _argument("trial", "true", "Run one trial and shut down; false starts only the nodes.", TRUTH),
+        _argument("out", "", "Folder of the trial's report; empty writes none."),
+        _argument("namespace", "", "Namespace of all nodes."),
+        _argument("use_sim_time", "false", "Nodes other than the bridge follow /clock.", TRUTH),
+        _argument("params_file", str(_default_parameters()), "Parameter file of the nodes."),
     ]
 
 
-def default_parameters() -> Path:
+def _default_parameters() -> Path:
     """Return the installed parameter file, or that of the checkout where nothing is installed."""
     try:
         return Path(get_package_share_directory("vnb_bringup")) / "config" / "sim.yaml"
@@ -62,16 +62,17 @@ def default_parameters() -> Path:
         return Path(__file__).resolve().parents[1] / "config" / "sim.yaml"
 
 
-def node(package: str, executable: str, name: str, **parameters: ParameterValue) -> Node:
+def _node(package: str, executable: str, name: str, **parameters: ParameterValue) -> Node:
     given = [LaunchConfiguration("params_file"), parameters]
     return Node(package=package, executable=executable, name=name, parameters=given, output="screen")
 
 
 def generate_launch_description() -> LaunchDescription:
-    hand, lockstep = value("hand", str), value("lockstep", bool)
-    clock = {"use_sim_time": value("use_sim_time", bool)}
-    belief = {"belief": value("belief", str), "checkpoint": value("checkpoint", str)}
-    scenario = {"object_name": value("object", str), "regime": value("regime", str), "seed": value("seed", int)}
+    """Return what `ros2 launch` starts."""
+    hand, lockstep = _value("hand", str), _value("lockstep", bool)
+    clock = {"use_sim_time": _value("use_sim_time", bool)}
+    belief = {"belief": _value("belief", str), "checkpoint": _value("checkpoint", str)}
+    scenario = {"object_name": _value("object", str), "regime": _value("regime", str), "seed": _value("seed", int)}
     trial = Node(
         package="vnb_bringup",
         executable="trial_node",
@@ -84,29 +85,29 @@ def generate_launch_description() -> LaunchDescription:
                 **belief,
                 "hand": hand,
                 "lockstep": lockstep,
-                "method": value("method", str),
-                "beta": value("beta", float),
-                "max_steps": value("max_steps", int),
-                "battery": value("battery", bool),
-                "out": value("out", str),
+                "method": _value("method", str),
+                "beta": _value("beta", float),
+                "max_steps": _value("max_steps", int),
+                "battery": _value("battery", bool),
+                "out": _value("out", str),
             }
         ],
     )
     nodes = [
-        node("vnb_sim_bridge", "sim_bridge_node", "sim_bridge", hand=hand, lockstep=lockstep, **scenario),
-        node("vnb_perception", "tactile_quality_node", "tactile_quality", hand=hand, **clock),
-        node("vnb_belief", "observation_node", "observation", hand=hand, **clock),
-        node("vnb_belief", "belief_node", "belief", hand=hand, lockstep=lockstep, **belief, **clock),
-        node("vnb_planner", "planner_node", "planner", hand=hand, **clock),
+        _node("vnb_sim_bridge", "sim_bridge_node", "sim_bridge", hand=hand, lockstep=lockstep, **scenario),
+        _node("vnb_perception", "tactile_quality_node", "tactile_quality", hand=hand, **clock),
+        _node("vnb_belief", "observation_node", "observation", hand=hand, **clock),
+        _node("vnb_belief", "belief_node", "belief", hand=hand, lockstep=lockstep, **belief, **clock),
+        _node("vnb_planner", "planner_node", "planner", hand=hand, **clock),
         trial,
-        OpaqueFunction(function=description_publishers),
+        OpaqueFunction(function=_description_publishers),
     ]
     done = OnProcessExit(target_action=trial, on_exit=[EmitEvent(event=Shutdown(reason="the trial has ended"))])
     group = GroupAction([PushRosNamespace(LaunchConfiguration("namespace")), *nodes])
-    return LaunchDescription([*arguments(), group, RegisterEventHandler(done)])
+    return LaunchDescription([*_arguments(), group, RegisterEventHandler(done)])
 
 
-def description_publishers(context: LaunchContext) -> list[Node | LogInfo]:
+def _description_publishers(context: LaunchContext) -> list[Node | LogInfo]:
     """Return the publishers of the robot's frames for rviz where they are installed."""
     packages = ("robot_state_publisher", "joint_state_publisher")
     try:

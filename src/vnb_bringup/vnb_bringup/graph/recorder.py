@@ -42,7 +42,7 @@ class Recorder:
         self._steps: list[StepRecord] = []
         self._on_step: OnStep | None = None
         self._recording = False
-        join = StampJoin(("status", "belief", "quality", "truth"), self._take)
+        self._join = join = StampJoin(("status", "belief", "quality", "truth"), self._take)
         group = MutuallyExclusiveCallbackGroup()
         for kind, topic, name in (
             (PlannerStatus, "planner/status", "status"),
@@ -54,6 +54,7 @@ class Recorder:
 
     def start(self, on_step: OnStep | None = None) -> None:
         """Begin a new grasp; ``on_step`` is called with every step."""
+        self._join.clear()
         with self._arrived:
             self._steps, self._on_step, self._recording = [], on_step, True
 

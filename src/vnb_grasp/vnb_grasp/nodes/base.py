@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,13 +68,13 @@ class VnbNode(Node):
 
     def diagnose(self, code: int, message: str, trace: bool = False) -> None:
         """Publish and log a problem; ``trace`` logs the present exception's traceback too."""
-        level = DiagnosticStatus.WARN if code in (ErrorCode.CANCELED, ErrorCode.REJECTED) else DiagnosticStatus.ERROR
-        if trace:
-            import traceback
-
-            self.get_logger().error(traceback.format_exc())
-        log = self.get_logger().warning if level == DiagnosticStatus.WARN else self.get_logger().error
-        log(f"error code {code}: {message}")
+        text = f"error code {code}: {message}"
+        if code in (ErrorCode.CANCELED, ErrorCode.REJECTED):
+            level = DiagnosticStatus.WARN
+            self.get_logger().warning(text)
+        else:
+            level = DiagnosticStatus.ERROR
+            self.get_logger().error(f"{text}\n{traceback.format_exc()}" if trace else text)
         status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
         status.values = [KeyValue(key="error_code", value=str(code))]
         report = DiagnosticArray(status=[status])

@@ -147,6 +147,9 @@ class SimBridgeNode(VnbNode):
         with self.border():
             if not self._deciding:
                 raise Refusal(f"hand command of step {message.step}: no grasp is in progress; call begin_grasp first")
+            if message.mode == HandCommand.HOLD and self._pending is not None:
+                self._pending = message  # a motion that waits for the end of a pause no longer happens
+                return
             if message.step != self.bridge.step:
                 raise Refusal(
                     f"hand command of step {message.step}: the bridge waits for step {self.bridge.step}; the hand holds"

@@ -1,0 +1,108 @@
+"""What the tests of the graph share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from rclpy.action import ActionClient
+from rclpy.callback_groups import ReentrantCallbackGroup
+
+from vnb_benchmark.control import ControlChain
+from vnb_benchmark.episode import run_episode
+from vnb_bringup.graph.composition import Graph, composed_graph
+from vnb_bringup.graph.roster import GraphSettings
+from vnb_bringup.report.from_episode import record_of_episode
+from vnb_bringup.report.local import TrialSettings
+from vnb_bringup.report.record import StepRecord, TrialRecord
+from vnb_sim_bridge.bridge import SimBridge
+from vnb_sim_bridge.scenario import Scenario, draw_scenario
+
+OBJECT = "cube"
+MAX_STEPS = 12
+SETTINGS = TrialSettings("vnb", "prior", battery=False)
+GRAPH = GraphSettings(object_name=OBJECT, belief="prior")
+
+
+def scenario() -> Scenario:
+    return draw_scenario(OBJECT, "bimodal", 0)
+
+
+def reference() -> TrialRecord:
+    """Return the record of the trial that runs without middleware."""
+    drawn = scenario()
+    bridge = SimBridge(drawn)
+    parameters = {"max_steps": MAX_STEPS}
+    chain = ControlChain(bridge.world.hand, bridge.world.object, "vnb", "prior", parameters=parameters)
+    episode = run_episode(bridge, chain, drawn, max_steps=MAX_STEPS, teleport=False, battery=False)
+    return record_of_episode(episode, method="vnb", belief="prior", beta=SETTINGS.beta)
+
+
+def reproducible(step: StepRecord) -> str:
+    """Return all of a step but wall-clock time; as text, in which NaN equals NaN and every bit counts."""
+    return repr(replace(step, planning_time=0.0))
+
+
+def assert_same_trial(got: TrialRecord, expected: TrialRecord) -> None:
+    assert (got.error_code, got.error_message) == (0, "")
+    assert [step.step for step in got.steps] == [step.step for step in expected.steps]
+    for mine, theirs in zip(got.steps, expected.steps, strict=True):
+        assert reproducible(mine) == reproducible(theirs)
+    assert got.stop_reason == expected.stop_reason
+    assert got.pregrasp == expected.pregrasp
+    assert repr(got.verdict) == repr(expected.verdict)
+
+
+def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+    due = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < due, f"waited {timeout} s for {what}"
+        time.sleep(0.005)
+
+
+class Client:
+    """Sends one goal and keeps what comes back."""
+
+    def __init__(self, graph: Graph, kind: Any, name: str) -> None:
+        self._client = ActionClient(graph.conductor, kind, name, callback_group=ReentrantCallbackGroup())
+        until(self._client.server_is_ready, f"action server {name}")
+        self.feedback: list[Any] = []
+        self.name = name
+
+    def send(self, goal: Any) -> None:
+        sent = self._client.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
+        until(sent.done, f"acceptance by {self.name}")
+        self.handle = sent.result()
+        self._done = self.handle.get_result_async()
+
+    def cancel(self) -> None:
+        self.handle.cancel_goal_async()
+
+    def result(self) -> tuple[int, Any]:
+        until(self._done.done, f"the result of {self.name}")
+        answer = self._done.result()
+        return answer.status, answer.result
+
+
+def call(graph: Graph, kind: Any, name: str, request: Any) -> Any:
+    client = graph.conductor.create_client(kind, name, callback_group=ReentrantCallbackGroup())
+    until(client.service_is_ready, f"service {name}")
+    future = client.call_async(request)
+    until(future.done, f"an answer of {name}")
+    graph.conductor.destroy_client(client)
+    return future.result()
+
+
+@contextmanager
+def graph(**options: Any) -> Iterator[Graph]:
+    """Yield a composed graph that is connected; none of its threads is left behind."""
+    before = set(threading.enumerate())
+    with composed_graph(options.pop("settings", GRAPH), **options) as running:
+        running.conductor.wait_until_ready()
+        yield running
+    left = set(threading.enumerate()) - before
+    assert not left, left
