@@ -84,9 +84,7 @@ def draw_training_scenario(object_name: str, hand: str, seed: int) -> Scenario:
     return replace(scenario, friction_object=effective**2 / FRICTION_FINGER)
 
 
-def collect(
-    config: CollectConfig, command: str, progress: Callable[[int, int], None] | None = None
-) -> EpisodeDataset:
+def collect(config: CollectConfig, command: str, progress: Callable[[int, int], None] | None = None) -> EpisodeDataset:
     """Run the episodes and return them; the same for any number of jobs.
 
     A scenario whose pre-grasp is not reachable, or whose simulation diverges, is skipped, never faked.
@@ -95,10 +93,8 @@ def collect(
     order = sorted(range(config.episodes), key=lambda i: (i % len(config.objects), i))
     batches = [order[i : i + _BATCH] for i in range(0, len(order), _BATCH)]
     episodes: dict[int, Episode] = {}
-    done = 0
-    for batch in _run(config, batches):
+    for done, batch in enumerate(_run(config, batches), start=1):
         episodes.update(batch)
-        done += 1
         if progress is not None:
             progress(min(done * _BATCH, config.episodes), config.episodes)
     return EpisodeDataset.from_episodes([episodes[i] for i in sorted(episodes)], command)
@@ -185,7 +181,7 @@ def _reading(
 def _label(
     scenario: Scenario, observation: ObservationStep, truth: GroundTruth, frame: SensorFrame
 ) -> tuple[Array, NDArray[np.bool_]]:
-    T_hand_object = torch.from_numpy(np.linalg.inv(frame.T_world_hand) @ truth.T_world_object)  # noqa: N806
+    T_hand_object = torch.from_numpy(np.linalg.inv(frame.T_world_hand) @ truth.T_world_object)
     theta, valid = latent_label(
         T_hand_object_estimate=observation.T_hand_object,
         T_hand_object_true=T_hand_object,

@@ -82,7 +82,9 @@ class TactileQuality:
             NonFiniteError: If a joint position is not finite.
         """
         if taxels.ndim != 3 or taxels.shape[0] != 5 or tuple(q.shape) != (11,):
-            raise ShapeError(f"got taxels {tuple(taxels.shape)} and joints {tuple(q.shape)}, expected (5, r, c) and (11,)")
+            raise ShapeError(
+                f"got taxels {tuple(taxels.shape)} and joints {tuple(q.shape)}, expected (5, r, c) and (11,)"
+            )
         if not torch.isfinite(q).all():
             raise NonFiniteError(f"joint positions contain NaN or infinity: {q.tolist()}; look at the hand driver")
         force, contact = self.forces(taxels)

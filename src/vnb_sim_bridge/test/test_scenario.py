@@ -47,7 +47,11 @@ def test_given_friction_leaves_the_other_draws_alone() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [(("teapot",), "tennis_ball"), (("cube", "slippery"), ", ".join(sorted(REGIMES))), (("cube", "wide", 0, "claw"), "l6_v31")],
+    [
+        (("teapot",), "tennis_ball"),
+        (("cube", "slippery"), ", ".join(sorted(REGIMES))),
+        (("cube", "wide", 0, "claw"), "l6_v31"),
+    ],
 )
 def test_unknown_names_list_the_known_ones(arguments: tuple[str, ...], named: str) -> None:
     with pytest.raises(UnknownNameError, match=named):

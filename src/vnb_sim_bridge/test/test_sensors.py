@@ -92,7 +92,9 @@ def test_pose_sensor_errs_as_it_states() -> None:
         estimate = SensorSuite(world, pose=model).read(0).T_world_object
         truth = world.object_pose()
         rotation = estimate[:3, :3] @ truth[:3, :3].T
-        w = 0.5 * np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+        w = 0.5 * np.array(
+            [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
+        )
         error = np.concatenate([estimate[:3, 3] - truth[:3, 3], w])
         values.append(error @ np.linalg.solve(model.covariance(), error))
     assert_allclose(np.mean(values), 6.0, atol=4 * np.sqrt(12 / 120))

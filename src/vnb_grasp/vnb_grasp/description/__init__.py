@@ -1,13 +1,13 @@
 """Robot, hand and object descriptions as data: one YAML file each, validated on load."""
 
 from vnb_grasp.description.loader import (
+    known_arms,
+    known_hands,
+    known_objects,
     load_arm,
     load_hand,
     load_hand_file,
     load_object,
-    known_arms,
-    known_hands,
-    known_objects,
 )
 from vnb_grasp.description.schema import (
     ACTUATED_JOINTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -167,6 +168,11 @@ class HandDescription(_Data):
         """The five passive joints."""
         return self.joints[len(ACTUATED_JOINTS) :]
 
+    def expand(self, actuated: Sequence[float]) -> list[float]:
+        """Return the eleven joint values that follow from the six actuated ones (positions or velocities)."""
+        values = dict(zip(ACTUATED_JOINTS, (float(x) for x in actuated), strict=True))
+        return [*values.values(), *(values[joint.mimic or ""] * (joint.ratio or 0.0) for joint in self.passive)]
+
     def link(self, name: str) -> Link:
         """Return the link called ``name``."""
         return next(link for link in self.links if link.name == name)
@@ -178,7 +184,9 @@ class HandDescription(_Data):
         if got != need:
             missing = [name for name in need if name not in got]
             extra = [name for name in got if name not in need]
-            raise ValueError(f"joints must be {list(need)} in this order; missing {missing}, unknown {extra}, got {list(got)}")
+            raise ValueError(
+                f"joints must be {list(need)}, in this order; missing {missing}, unknown {extra}, got {list(got)}"
+            )
         if tuple(pad.finger for pad in self.pads) != FINGERS:
             raise ValueError(f"pads must be one per finger in the order {list(FINGERS)}")
         _check_tree(self.base, self.links, self.joints)

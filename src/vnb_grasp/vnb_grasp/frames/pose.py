@@ -33,7 +33,7 @@ class Pose:
     def __post_init__(self) -> None:
         if tuple(self.position.shape) != (3,) or tuple(self.quaternion.shape) != (4,):
             raise ShapeError(
-                f"pose: got shapes {tuple(self.position.shape)} and {tuple(self.quaternion.shape)}, expected (3,) and (4,)"
+                f"pose: got {tuple(self.position.shape)} and {tuple(self.quaternion.shape)}, expected (3,) and (4,)"
             )
 
     @classmethod

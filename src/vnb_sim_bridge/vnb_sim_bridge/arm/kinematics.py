@@ -46,7 +46,7 @@ class ArmKinematics:
         return [i for i in range(self.model.ngeom) if self.model.geom_bodyid[i] == number]
 
     def solve(self, target: Array, seed: Array, iterations: int = 120) -> Array | None:
-        """Return arm angles (6,) that put ``T_world_hand`` at ``target`` (4, 4), starting at ``seed``; None if none found."""
+        """Return arm angles (6,) that put ``T_world_hand`` at ``target`` (4, 4), from ``seed``; None if not found."""
         world = self.world
         q = world.data.qpos.copy()
         q[world.arm_qpos] = np.clip(seed, self.lower, self.upper)
@@ -73,9 +73,7 @@ class ArmKinematics:
         pose[:3, 3] = data.xpos[world.hand_body]
         return pose
 
-    def solve_free(
-        self, target: Array, seeds: Iterable[Array], hand_q: Array, clearance: float = 0.0
-    ) -> Array:
+    def solve_free(self, target: Array, seeds: Iterable[Array], hand_q: Array, clearance: float = 0.0) -> Array:
         """Return the solution nearest to the first seed whose configuration is free of collisions.
 
         Raises:
@@ -144,6 +142,10 @@ class ArmKinematics:
         """Return a fixed set of start configurations that covers the arm's elbow and wrist branches."""
         arm = self.world.arm
         ready, home = np.array(arm.ready), np.array(arm.home)
-        flips = [ready * np.array([1, 1, 1, 1, s5, 1]) + np.array([0, 0, 0, 0, 0, s6]) for s5 in (1, -1) for s6 in (0.0, -2.0, -3.5)]
+        flips = [
+            ready * np.array([1, 1, 1, 1, s5, 1]) + np.array([0, 0, 0, 0, 0, s6])
+            for s5 in (1, -1)
+            for s6 in (0.0, -2.0, -3.5)
+        ]
         elbow_up = [np.array([-1.6, -1.1, -1.9, -0.2, s5, s6]) for s5 in (-1.2, 1.2) for s6 in (-1.5, 0.5, 2.0)]
         return [*extra, *flips, home, *elbow_up]

@@ -37,7 +37,9 @@ class JointTrajectory:
         return self.path[i] * (1 - fraction) + self.path[i + 1] * fraction
 
 
-def joint_line(start: Array, goal: Array, speed_limits: Array, speed_scale: float, duration: float = 0.0) -> JointTrajectory:
+def joint_line(
+    start: Array, goal: Array, speed_limits: Array, speed_scale: float, duration: float = 0.0
+) -> JointTrajectory:
     """Return the straight joint-space motion; ``duration`` 0 means as fast as the scaled limits allow.
 
     Raises:
@@ -65,9 +67,13 @@ def cartesian_line(
     for s in np.linspace(0.0, 1.0, way_points)[1:]:
         q = kinematics.solve(interpolate_pose(start_pose, goal_pose, float(s)), path[-1])
         if q is None:
-            raise MotionError(f"straight line to {np.round(goal_pose[:3, 3], 4).tolist()} m leaves the reach at {s:.0%}")
+            raise MotionError(
+                f"straight line to {np.round(goal_pose[:3, 3], 4).tolist()} m leaves the reach at {s:.0%}"
+            )
         if np.abs(q - path[-1]).max() > 0.5:
-            raise MotionError(f"straight line to {np.round(goal_pose[:3, 3], 4).tolist()} m jumps between arm branches at {s:.0%}")
+            raise MotionError(
+                f"straight line to {np.round(goal_pose[:3, 3], 4).tolist()} m jumps between arm branches at {s:.0%}"
+            )
         path.append(q)
     return _timed(np.stack(path), speed_limits, speed_scale, duration)
 
@@ -90,5 +96,7 @@ def _timed(path: Array, speed_limits: Array, speed_scale: float, duration: float
     steepest = np.abs(np.diff(path, axis=0)).max(axis=0) * segments
     shortest = float((_PEAK_SPEED * steepest / (speed_scale * speed_limits)).max())
     if duration and duration < shortest:
-        raise MotionError(f"the motion needs at least {shortest:.2f} s at speed_scale {speed_scale}, got {duration:.2f} s")
+        raise MotionError(
+            f"the motion needs at least {shortest:.2f} s at speed_scale {speed_scale}, got {duration:.2f} s"
+        )
     return JointTrajectory(path, duration or max(shortest, 0.05))

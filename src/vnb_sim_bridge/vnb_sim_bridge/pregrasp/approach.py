@@ -43,7 +43,7 @@ class Approach:
 
 
 def approach_motions(approach: Approach) -> tuple[tuple[Array, float, tuple[tuple[Array, float], ...]], ...]:
-    """Return the motions of an approach in order: finger target [rad], its duration [s], then arm goals [rad] and speeds.
+    """Return an approach's motions in order: finger target [rad], its duration [s], arm goals [rad] and speeds.
 
     The speeds are fractions of the arm's limits; the last stretch, along which the hand closes in, is slow.
     """
@@ -51,28 +51,21 @@ def approach_motions(approach: Approach) -> tuple[tuple[Array, float, tuple[tupl
     return (approach.approach_hand, 0.4, way), (approach.pregrasp.preshape(), 1.0, ())
 
 
-def full_hand(kinematics: ArmKinematics, actuated: Array) -> Array:
-    """Return the eleven joint angles that follow from six actuated ones [rad]."""
-    hand = kinematics.world.hand
-    values = dict(zip((j.name for j in hand.actuated), actuated, strict=True))
-    for joint in hand.passive:
-        values[joint.name] = values[str(joint.mimic)] * float(joint.ratio or 0.0)
-    return np.array([values[name] for name in hand.joint_names])
-
-
-def reach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> Array:  # noqa: N803 - transform name
+def reach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> Array:
     """Return arm angles (6,) [rad] that put the preshaped hand at the pre-grasp, however it gets there.
 
     Raises:
         MotionError: If no symmetric image of the pre-grasp is reachable and free of collisions.
     """
-    hand_q = full_hand(kinematics, pregrasp.preshape())
+    hand_q = kinematics.world.expand_hand(pregrasp.preshape())
     for T_object_hand in pregrasp.equivalent_poses():
         for seed in kinematics.seeds():
             q = kinematics.solve(T_world_object @ T_object_hand, seed, 40)
             if q is not None and kinematics.collision(q, hand_q, CLEARANCE) is None:
                 return q
-    raise MotionError(f"pre-grasp {pregrasp.index} of {pregrasp.object_name} is out of reach at {T_world_object[:3, 3]} m")
+    raise MotionError(
+        f"pre-grasp {pregrasp.index} of {pregrasp.object_name} is out of reach at {T_world_object[:3, 3]} m"
+    )
 
 
 def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array, reference_q: Array) -> Approach:
@@ -95,9 +88,9 @@ def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object:
         retreat[:3, 3] += RETREAT_DISTANCE * (target[:3, :3] @ np.asarray(pregrasp.retreat))
         try:
             q = kinematics.solve_free(
-                target, kinematics.seeds((reference_q,)), full_hand(kinematics, preshape), CLEARANCE
+                target, kinematics.seeds((reference_q,)), kinematics.world.expand_hand(preshape), CLEARANCE
             )
-            away = kinematics.solve_free(retreat, [q], full_hand(kinematics, entering), 0.0)
+            away = kinematics.solve_free(retreat, [q], kinematics.world.expand_hand(entering), 0.0)
         except MotionError as error:
             reasons.add(str(error))
             continue
@@ -114,8 +107,8 @@ def plan_approach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object:
 
 
 def _find_way(kinematics: ArmKinematics, plan: Approach, start_q: Array) -> tuple[Array, ...] | None:
-    """Return way-points that make the joint-space way free: none, or one above the retreat pose; None if neither works."""
-    entering = full_hand(kinematics, plan.approach_hand)
+    """Return way-points that make the way free: none, or one above the retreat pose; None if neither works."""
+    entering = kinematics.world.expand_hand(plan.approach_hand)
     if not _free(kinematics, plan.retreat_q, plan.arm_q, entering):
         return None
     if _free(kinematics, start_q, plan.retreat_q, entering):

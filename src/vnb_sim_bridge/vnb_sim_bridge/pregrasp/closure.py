@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vnb_grasp.quality.ferrari_canny import grasp_epsilon
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
-from vnb_sim_bridge.pregrasp.approach import full_hand
 from vnb_sim_bridge.pregrasp.library import PreGrasp
 
 Array = NDArray[np.float64]
@@ -22,7 +21,6 @@ class ClosureFilter:
     """Places the open hand around the object by kinematics alone and closes it finger by finger."""
 
     def __init__(self, kinematics: ArmKinematics) -> None:
-        self._kinematics = kinematics
         self._world, self._model = kinematics.world, kinematics.model
         self._data = mujoco.MjData(self._model)
         self._finger_geoms = [
@@ -35,7 +33,7 @@ class ClosureFilter:
         return min(self._distance(geom)[0] for geom in self._world.geom_finger)
 
     def epsilon(self, pregrasp: PreGrasp, levels: int = 14) -> float:
-        """Return the Ferrari-Canny quality of the contacts reached by closing, 0 without the thumb or below three fingers."""
+        """Return epsilon of the contacts reached by closing, 0 without the thumb or below three fingers."""
         self._place(pregrasp)
         upper = self._world.joint_upper
         q = pregrasp.preshape()
@@ -46,7 +44,7 @@ class ClosureFilter:
                     continue
                 joint = finger + 1  # joint 0 is the thumb's yaw, which the preshape holds
                 q[joint] = pregrasp.preshape()[joint] + level * (upper[joint] - pregrasp.preshape()[joint])
-            self._data.qpos[self._world.hand_qpos] = full_hand(self._kinematics, q)
+            self._data.qpos[self._world.hand_qpos] = self._world.expand_hand(q)
             mujoco.mj_kinematics(self._model, self._data)
             for finger in range(5):
                 if finger not in touched:
@@ -65,7 +63,7 @@ class ClosureFilter:
     def _place(self, pregrasp: PreGrasp) -> None:
         world, data = self._world, self._data
         data.qpos[:] = world.data.qpos
-        data.qpos[world.hand_qpos] = full_hand(self._kinematics, pregrasp.preshape())
+        data.qpos[world.hand_qpos] = world.expand_hand(pregrasp.preshape())
         mujoco.mj_kinematics(self._model, data)
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = data.xmat[world.hand_body].reshape(3, 3), data.xpos[world.hand_body]

@@ -1,6 +1,6 @@
 """Generate the pre-grasp library: random hand poses in two families, kept if the arm reaches them and the grasp holds.
 
-Every candidate is closed by the same fixed squeeze in the simulator, lifted, and put through the battery; the best are tested
+Every candidate is closed by a fixed squeeze in the simulator, lifted, and put through the battery; the best are tested
 again at two frictions and with pose errors, and what remains is the library.
 """
 
@@ -19,13 +19,19 @@ from vnb_sim_bridge.arm.motion import cartesian_line
 from vnb_sim_bridge.pregrasp.approach import plan_approach
 from vnb_sim_bridge.pregrasp.closure import ClosureFilter
 from vnb_sim_bridge.pregrasp.library import PreGrasp
-from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario
+from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.stress.battery import run_battery, run_nominal
 from vnb_sim_bridge.world.world import World
 
 Array = NDArray[np.float64]
 
-RETREATS = ((-1.0, 0.0, 0.0), (-0.7071, 0.0, -0.7071), (0.0, 0.0, -1.0), (-0.7071, 0.7071, 0.0), (-0.7071, -0.7071, 0.0))
+RETREATS = (
+    (-1.0, 0.0, 0.0),
+    (-0.7071, 0.0, -0.7071),
+    (0.0, 0.0, -1.0),
+    (-0.7071, 0.7071, 0.0),
+    (-0.7071, -0.7071, 0.0),
+)
 OBJECT_CLEARANCE = 0.004
 LIFT = 0.05
 
@@ -49,7 +55,7 @@ def scripted_close(world: World, effort: Array, steps: int = 60) -> None:
 
 
 def effort_of(world: World, squeeze: float, finger_ratio: float) -> Array:
-    """Return effort limits (6,) [N m]: the thumb at its limits (the fingers push it until it reacts), the fingers at a share."""
+    """Return effort limits (6,) [N m]: the thumb at its limits (the fingers push it back), the fingers at a share."""
     effort = world.torque_limit * squeeze
     effort[0] = world.torque_limit[0]
     effort[1] = world.torque_limit[1]
@@ -60,7 +66,7 @@ def effort_of(world: World, squeeze: float, finger_ratio: float) -> Array:
 class Candidate:
     """A candidate's arm motion for one world; raises :class:`MotionError` if the arm cannot make it from its home."""
 
-    def __init__(self, kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> None:  # noqa: N803
+    def __init__(self, kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> None:
         approach = plan_approach(kinematics, pregrasp, T_world_object, np.array(kinematics.world.arm.home))
         self.pregrasp = pregrasp
         self.arm_q = approach.arm_q
@@ -98,7 +104,11 @@ def sample_pregrasp(rng: np.random.Generator, object_name: str, half_height: flo
     if rng.random() < (0.9 if tall else 0.1):
         base = np.column_stack([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
         spread = rng.choice([0.07, 0.25])
-        tilt = _rotation("x", rng.normal(0, spread)) @ _rotation("y", rng.normal(0, spread)) @ _rotation("z", rng.normal(0, spread))
+        tilt = (
+            _rotation("x", rng.normal(0, spread))
+            @ _rotation("y", rng.normal(0, spread))
+            @ _rotation("z", rng.normal(0, spread))
+        )
     else:
         base = np.column_stack([[0, 0, -1.0], [0, 1.0, 0], [1.0, 0, 0]])
         tilt = _rotation("y", rng.uniform(-0.2, 0.9)) @ _rotation("z", rng.choice([0.0, 1.0]) * rng.uniform(-1.8, 1.8))
@@ -137,7 +147,7 @@ def generate(
         object_name: Object description.
         hand: Hand variant.
         seed: Seed of the candidates.
-        evaluations: Number of candidates that reach the simulator, the last two thirds as neighbours of the best so far.
+        evaluations: Number of candidates that reach the simulator, two thirds as neighbours of the best so far.
         keep: Size of the library.
         start: Pre-grasps to begin from, such as those of an earlier search; random ones fill up a third of the budget.
         progress: Called with (done, total, best score so far).
@@ -198,7 +208,7 @@ def mutate(rng: np.random.Generator, parent: PreGrasp) -> PreGrasp:
     return replace(
         parent,
         position=tuple(np.asarray(parent.position) + rng.normal(0, 0.006, 3)),
-        quaternion=tuple(quaternion),
+        quaternion=tuple(float(x) for x in quaternion),  # type: ignore[arg-type]
         thumb_yaw=float(np.clip(parent.thumb_yaw + rng.normal(0, 0.1), 0.5, 1.25)),
         thumb_pitch=float(np.clip(parent.thumb_pitch + rng.normal(0, 0.04), 0.0, 0.5)),
         finger_flex=float(np.clip(parent.finger_flex + rng.normal(0, 0.08), 0.0, 0.7)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -92,12 +93,14 @@ def load_pregrasps(object_name: str, hand: str) -> tuple[PreGrasp, ...]:
     if object_name not in entries:
         raise UnknownNameError(f"object in the pre-grasp library of {hand}", object_name, entries)
     try:
-        return tuple(
-            PreGrasp(object_name=object_name, index=i, **{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
-            for i, entry in enumerate(entries[object_name])
-        )
+        return tuple(_pregrasp(object_name, i, entry) for i, entry in enumerate(entries[object_name]))
     except TypeError as error:
         raise DescriptionError(f"pre-grasp library of {hand}, object {object_name}: {error}") from error
+
+
+def _pregrasp(object_name: str, index: int, entry: dict[str, Any]) -> PreGrasp:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return PreGrasp(object_name=object_name, index=index, **values)
 
 
 def write_library(path: Path, libraries: Mapping[str, Sequence[PreGrasp]], remark: str) -> None:

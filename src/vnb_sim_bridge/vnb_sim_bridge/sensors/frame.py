@@ -52,7 +52,7 @@ class SensorFrame:
     segmentation: float = 1.0
 
     @property
-    def T_world_object(self) -> Array:  # noqa: N802 - transform name
+    def T_world_object(self) -> Array:
         """Estimated object pose (4, 4)."""
         return self.object_pose.matrix().numpy()
 
@@ -108,8 +108,8 @@ class SensorSuite:
             pose_covariance=self.pose_model.covariance(),
             T_world_hand=self._arm.world_hand(torch.from_numpy(arm_q)).numpy(),
             tactile=read_tactile(world, self.tactile_model, step),
-            hand_q=self._with_passive(q),
-            hand_qd=self._with_passive(qd),
+            hand_q=world.expand_hand(q),
+            hand_qd=world.expand_hand(qd),
             hand_target=world.hand_target.copy(),
             arm_q=arm_q,
         )
@@ -118,11 +118,6 @@ class SensorSuite:
         lower, upper = self.world.joint_lower, self.world.joint_upper
         level = np.rint((self.world.hand_q()[:6] - lower) / (upper - lower) * ENCODER_LEVELS)
         return lower + np.clip(level, 0, ENCODER_LEVELS) / ENCODER_LEVELS * (upper - lower)
-
-    def _with_passive(self, actuated: Array) -> Array:
-        values = dict(zip((j.name for j in self.world.hand.actuated), actuated, strict=True))
-        passive = [values[str(j.mimic)] * float(j.ratio or 0.0) for j in self.world.hand.passive]
-        return np.concatenate([actuated, passive])
 
     def _object_pose(self, step: int) -> Pose:
         noise = stream(self.world.scenario.seed, "pose", step).standard_normal(6)

@@ -31,7 +31,9 @@ class TactileModel:
     gain_error: float = 0.05
     noise: float = 0.05
 
-    def taxels(self, pad: Pad, gain: float, points: Array, forces: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
+    def taxels(
+        self, pad: Pad, gain: float, points: Array, forces: Array, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
         """Return one pad's bytes (rows, columns).
 
         Args:
@@ -58,7 +60,7 @@ class TactileModel:
 
 
 def read_tactile(world: World, model: TactileModel, step: int) -> NDArray[np.uint8]:
-    """Return the five pads' bytes (5, rows, columns) at a step; noise depends on the scenario's seed and the step only."""
+    """Return the five pads' bytes (5, rows, columns) at a step; noise depends on seed and step only."""
     gains = 1 + model.gain_error * stream(world.scenario.seed, "tactile gain").standard_normal(5)
     rng = stream(world.scenario.seed, "tactile", step)
     contacts = [c for c in world.contacts() if c.on_pad]

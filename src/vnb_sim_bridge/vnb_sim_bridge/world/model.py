@@ -62,11 +62,15 @@ def build_spec(
     _set_inertial(mount, arm.mount)
     for i, geom in enumerate(arm.mount_geoms):
         _add_geom(mount, f"hand_mount:{i}", geom.primitive(), _SHELL, conaffinity=_TABLE_BIT)
-    hand_base = last.add_body(name=hand.base, pos=arm.hand_mount_position, quat=_quaternion(arm.hand_mount_rpy), gravcomp=1)
+    hand_base = last.add_body(
+        name=hand.base, pos=arm.hand_mount_position, quat=_quaternion(arm.hand_mount_rpy), gravcomp=1
+    )
     _add_tree(hand_base, hand.base, hand.links, hand.joints, _SHELL, _TABLE_BIT, gravity_compensation=False)
     hand_base.add_site(name="palm", pos=hand.palm_offset, size=[0.003] * 3, group=4)
     for pad in hand.pads:
-        spec.body(pad.link).add_site(name=f"pad:{pad.finger}", pos=pad.position, quat=_quaternion(pad.rpy), size=[0.003] * 3, group=4)
+        spec.body(pad.link).add_site(
+            name=f"pad:{pad.finger}", pos=pad.position, quat=_quaternion(pad.rpy), size=[0.003] * 3, group=4
+        )
     _add_couplings(spec, hand)
     _add_actuators(spec, hand, arm, parameters)
     _add_object(spec, obj)
@@ -176,7 +180,7 @@ def _set_inertial(body: mujoco.MjsBody, inertial: Inertial) -> None:
 def _add_couplings(spec: mujoco.MjSpec, hand: HandDescription) -> None:
     for joint in hand.passive:
         data = [0.0] * mujoco.mjNEQDATA
-        data[1] = joint.ratio
+        data[1] = float(joint.ratio or 0.0)
         spec.add_equality(
             name=f"coupling:{joint.name}",
             type=mujoco.mjtEq.mjEQ_JOINT,
@@ -189,7 +193,9 @@ def _add_couplings(spec: mujoco.MjSpec, hand: HandDescription) -> None:
         )
 
 
-def _add_actuators(spec: mujoco.MjSpec, hand: HandDescription, arm: ArmDescription, parameters: WorldParameters) -> None:
+def _add_actuators(
+    spec: mujoco.MjSpec, hand: HandDescription, arm: ArmDescription, parameters: WorldParameters
+) -> None:
     for i, joint in enumerate(arm.joints):
         _add_servo(spec, joint, arm.servo_kp[i], arm.servo_kd[i], 1.0)
         spec.joint(joint.name).armature = arm.armature

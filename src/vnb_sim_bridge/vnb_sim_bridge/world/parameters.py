@@ -13,8 +13,8 @@ class WorldParameters:
 
     Attributes:
         timestep: Simulation step [s].
-        noslip_iterations: Iterations of the no-slip pass; without it a held object creeps millimetres in 10 s, and three
-            are too few for a ball.
+        noslip_iterations: Iterations of the no-slip pass; without it a held object creeps millimetres in 10 s, and
+            three are too few for a ball.
         impratio: Ratio of frictional to normal constraint impedance.
         contact_impedance: MuJoCo impedance ``d`` of hand-object contacts. Low enough that the contact is a spring and
             a damper with the scenario's stiffness and damping, statically and dynamically.

@@ -182,16 +182,13 @@ class World:
     def teleport_hand(self, q: Array) -> None:
         """Place the six actuated finger joints (and their passive ones) at ``q`` [rad] at rest."""
         self.hand_target = np.clip(q, self.joint_lower, self.joint_upper)
-        full = dict(zip((j.name for j in self.hand.actuated), self.hand_target, strict=True))
-        for joint in self.hand.passive:
-            full[joint.name] = full[joint.mimic] * joint.ratio
-        self.data.qpos[self.hand_qpos] = [full[name] for name in self.hand.joint_names]
+        self.data.qpos[self.hand_qpos] = self.expand_hand(self.hand_target)
         self.data.qvel[self.hand_dof] = 0.0
         self._apply_hand_target()
         mujoco.mj_forward(self.model, self.data)
 
     def set_object_pose(self, position: Array, quaternion: Array, twist: Array | None = None) -> None:
-        """Place the object: position [m], quaternion (w, x, y, z), velocity of its origin (6,) [m/s, rad/s], world axes."""
+        """Place the object: position [m], quaternion (w, x, y, z), velocity (6,) [m/s, rad/s], world axes."""
         self.data.qpos[self.object_qpos] = np.concatenate([position, quaternion])
         self.data.qvel[self.object_dof] = 0.0 if twist is None else twist
         mujoco.mj_kinematics(self.model, self.data)
@@ -242,7 +239,7 @@ class World:
         self.data.xfrc_applied[self.object_body] = wrench
 
     def push(self, body: str, wrench: Array, duration: float) -> None:
-        """Push ``body`` with force [N] and torque [N m] (6,), world axes, at its centre of mass for the next ``duration`` [s].
+        """Push ``body`` at its centre of mass with force [N] and torque [N m] (6,), world axes, for ``duration`` [s].
 
         A new push ends the last one.
 
@@ -337,6 +334,10 @@ class World:
         """Return the hand's joint angles (11,) [rad], description order."""
         return self.data.qpos[self.hand_qpos].copy()
 
+    def expand_hand(self, actuated: Array) -> Array:
+        """Return the eleven joint values that follow from six actuated ones."""
+        return np.asarray(self.hand.expand(actuated.tolist()), dtype=np.float64)
+
     def hand_qd(self) -> Array:
         """Return the hand's joint velocities (11,) [rad/s]."""
         return self.data.qvel[self.hand_dof].copy()
@@ -394,7 +395,8 @@ class World:
         # Elliptic cones: a contact's first constraint row is its normal force. One geom of a pair is the object's.
         finger = np.maximum(self._finger_of_geom[geom[:, 0]], self._finger_of_geom[geom[:, 1]])
         touching = (self._is_object_geom[geom].any(axis=1)) & (finger >= 0) & (address >= 0)
-        return np.bincount(finger[touching], weights=self.data.efc_force[address[touching]], minlength=5)
+        forces = np.bincount(finger[touching], weights=self.data.efc_force[address[touching]], minlength=5)
+        return np.asarray(forces, dtype=np.float64)
 
     def object_on_table(self) -> bool:
         """Return True while the object touches the table."""
