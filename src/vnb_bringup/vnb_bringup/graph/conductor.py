@@ -34,7 +34,7 @@ from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.parameters import WorldParameters
 
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = 120.0
 ANSWER_TIMEOUT = 30.0
 MOTION_TIMEOUT = 300.0
 

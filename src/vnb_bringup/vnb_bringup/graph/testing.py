@@ -29,6 +29,7 @@ GRAPH = GraphSettings(object_name=OBJECT, belief="prior")
 
 
 def scenario() -> Scenario:
+    """Return the scenario of all tests."""
     return draw_scenario(OBJECT, "bimodal", 0)
 
 
@@ -48,6 +49,7 @@ def reproducible(step: StepRecord) -> str:
 
 
 def assert_same_trial(got: TrialRecord, expected: TrialRecord) -> None:
+    """Fail unless two trials agree to the bit, wall-clock times aside."""
     assert (got.error_code, got.error_message) == (0, "")
     assert [step.step for step in got.steps] == [step.step for step in expected.steps]
     for mine, theirs in zip(got.steps, expected.steps, strict=True):
@@ -58,6 +60,7 @@ def assert_same_trial(got: TrialRecord, expected: TrialRecord) -> None:
 
 
 def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+    """Wait for a condition; fail with ``what`` if it does not come true in time."""
     due = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < due, f"waited {timeout} s for {what}"
@@ -74,21 +77,25 @@ class Client:
         self.name = name
 
     def send(self, goal: Any) -> None:
+        """Send the goal."""
         sent = self._client.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
         until(sent.done, f"acceptance by {self.name}")
         self.handle = sent.result()
         self._done = self.handle.get_result_async()
 
     def cancel(self) -> None:
+        """Ask for the goal's cancellation."""
         self.handle.cancel_goal_async()
 
     def result(self) -> tuple[int, Any]:
+        """Return the goal's final status and result."""
         until(self._done.done, f"the result of {self.name}")
         answer = self._done.result()
         return answer.status, answer.result
 
 
 def call(graph: Graph, kind: Any, name: str, request: Any) -> Any:
+    """Return a service's answer."""
     client = graph.conductor.create_client(kind, name, callback_group=ReentrantCallbackGroup())
     until(client.service_is_ready, f"service {name}")
     future = client.call_async(request)
