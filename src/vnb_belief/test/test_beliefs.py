@@ -86,6 +86,12 @@ def test_learned_belief_does_not_see_where_the_object_started() -> None:
     assert_close(a.reset(observations[0], start).means, b.reset(moved, pose_from_vector(moved[:6])).means)
 
 
+def test_learned_belief_does_not_drop_units() -> None:
+    model = BeliefDynamics(DynamicsConfig(dropout=0.5)).train()
+    LearnedBelief(model)
+    assert not model.training
+
+
 def test_prior_never_moves() -> None:
     belief = PriorBelief(8)
     actions, observations, start = inputs()

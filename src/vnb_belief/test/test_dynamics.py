@@ -159,6 +159,14 @@ def test_gradients_reach_every_weight() -> None:
         assert parameter.grad is not None and float(parameter.grad.abs().sum()) > 0.0, name
 
 
+def test_dropout_acts_only_while_training() -> None:
+    model = shaken()
+    sequence = inputs(5)
+    assert torch.equal(model.rollout(*sequence).means, model.rollout(*sequence).means)
+    model.train()
+    assert not torch.equal(model.rollout(*sequence).means, model.rollout(*sequence).means)
+
+
 def test_same_generator_same_weights() -> None:
     a, b, c = (BeliefDynamics(generator=torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
     assert torch.equal(a.transition[0].weight, b.transition[0].weight)
@@ -182,6 +190,7 @@ def test_bad_inputs_are_named() -> None:
         ({"num_components": 0}, "num_components"),
         ({"alpha": 0.0}, "alpha"),
         ({"alpha": 1.5}, "alpha"),
+        ({"dropout": 1.0}, "dropout"),
         ({"std_floor": 2.0, "std_ceiling": 1.0}, "floor < ceiling"),
     ],
 )

@@ -46,12 +46,14 @@ class DynamicsConfig:
     Attributes:
         num_components: Components K of the belief.
         alpha: Rate of the moving average of belief parameters, in (0, 1]; 1 trusts each decode alone.
+        dropout: Share of hidden units left out at random while training, in [0, 1).
         std_floor, std_ceiling: Bounds of a component's standard deviation in units of the prior's spread.
         prior: Ranges of the prior.
     """
 
     num_components: int = 8
     alpha: float = 0.4
+    dropout: float = 0.15
     std_floor: float = 0.05
     std_ceiling: float = 5.0
     prior: PriorConfig = field(default_factory=PriorConfig)
@@ -61,6 +63,8 @@ class DynamicsConfig:
             raise ConfigError(f"dynamics num_components: got {self.num_components}, expected >= 1")
         if not 0.0 < self.alpha <= 1.0:
             raise ConfigError(f"dynamics alpha: got {self.alpha}, expected 0 < alpha <= 1")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dynamics dropout: got {self.dropout}, expected 0 <= dropout < 1")
         if not 0.0 < self.std_floor < self.std_ceiling:
             raise ConfigError(
                 f"dynamics std bounds: got {self.std_floor}..{self.std_ceiling}, expected 0 < floor < ceiling"
@@ -97,7 +101,7 @@ class Normalisation:
 
 
 class BeliefDynamics(nn.Module):
-    """The recurrent belief model. Batched over leading dimensions.
+    """The recurrent belief model. Batched over leading dimensions. Starts in evaluation mode (no dropout).
 
     Args:
         config: Hyperparameters.
@@ -114,9 +118,10 @@ class BeliefDynamics(nn.Module):
         super().__init__()
         self.config = config or DynamicsConfig()
         k, d = self.config.num_components, layout.LATENT_DIM
-        self.transition = _mlp(HIDDEN_DIM + layout.ACTION_DIM, 128, 128, HIDDEN_DIM)
-        self.observe = _mlp(HIDDEN_DIM + layout.OBSERVATION_DIM, 128, 128, HIDDEN_DIM)
-        self.decoder = _mlp(HIDDEN_DIM, 64, k * (2 * d + 1))
+        dropout = self.config.dropout
+        self.transition = _mlp((HIDDEN_DIM + layout.ACTION_DIM, 128, 128, HIDDEN_DIM), dropout)
+        self.observe = _mlp((HIDDEN_DIM + layout.OBSERVATION_DIM, 128, 128, HIDDEN_DIM), dropout)
+        self.decoder = _mlp((HIDDEN_DIM, 64, k * (2 * d + 1)), dropout)
         self._initialise(generator or torch.Generator().manual_seed(0))
         norm = normalisation or Normalisation.identity()
         prior = prior_mixture(k, self.config.prior)
@@ -140,6 +145,7 @@ class BeliefDynamics(nn.Module):
         }
         for name, value in buffers.items():
             self.register_buffer(name, value.to(torch.get_default_dtype(), copy=True))
+        self.eval()
 
     def initial_state(self, *batch: int) -> tuple[Tensor, Mixture]:
         """Return the embedding ``h = 0`` of shape ``(*batch, 64)`` and the prior belief, before any observation."""
@@ -228,10 +234,10 @@ class BeliefDynamics(nn.Module):
         nn.init.zeros_(cast(nn.Linear, self.decoder[-1]).weight)
 
 
-def _mlp(*sizes: int) -> nn.Sequential:
+def _mlp(sizes: tuple[int, ...], dropout: float) -> nn.Sequential:
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+        layers += [nn.Linear(fan_in, fan_out), nn.Sequential(nn.ReLU(), nn.Dropout(dropout))]
     return nn.Sequential(*layers[:-1])
 
 

@@ -25,7 +25,7 @@ class LearnedBelief(Belief):
     """
 
     def __init__(self, model: BeliefDynamics) -> None:
-        self._model = model
+        self._model = model.eval()
         self._state: tuple[Tensor, Mixture] | None = None
         self._start = torch.eye(4)
 

@@ -231,24 +231,34 @@ def _train_epoch(config: TrainConfig, state: _State, sequences: Sequences, index
     rate = 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * state.epoch / config.epochs))
     for group in state.optimizer.param_groups:
         group["lr"] = rate * config.learning_rate
-    generator = torch.Generator().manual_seed((config.seed << 20) + state.epoch)  # so that resuming needs no RNG state
-    order = index[torch.randperm(len(index), generator=generator)]
+    seed = (config.seed << 20) + state.epoch  # randomness follows from the epoch, so that resuming needs no RNG state
+    order = index[torch.randperm(len(index), generator=torch.Generator().manual_seed(seed))]
     total, steps = 0.0, 0
-    for batch_index in torch.split(order, config.batch_size):
-        batch = sequences.select(batch_index)
-        value = loss(state.model, batch, config.friction_weight)
-        if not bool(torch.isfinite(value)):
-            raise NonFiniteError(
-                f"training loss: got {float(value.detach())} in epoch {state.epoch + 1}, expected a finite number; "
-                "lower the learning rate or check the data"
-            )
-        state.optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm, error_if_nonfinite=True)
-        state.optimizer.step()
-        count = int(batch.mask.sum())
-        total, steps = total + float(value.detach()) * count, steps + count
+    state.model.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # dropout draws from the global generator
+        for batch_index in torch.split(order, config.batch_size):
+            batch = sequences.select(batch_index)
+            value = _descend(config, state, batch)
+            count = int(batch.mask.sum())
+            total, steps = total + value * count, steps + count
+    state.model.eval()
     return total / steps
+
+
+def _descend(config: TrainConfig, state: _State, batch: Sequences) -> float:
+    """Take one step of the optimiser and return the loss before it."""
+    value = loss(state.model, batch, config.friction_weight)
+    if not bool(torch.isfinite(value)):
+        raise NonFiniteError(
+            f"training loss: got {float(value.detach())} in epoch {state.epoch + 1}, expected a finite number; "
+            "lower the learning rate or check the data"
+        )
+    state.optimizer.zero_grad()
+    value.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm, error_if_nonfinite=True)
+    state.optimizer.step()
+    return float(value.detach())
 
 
 def _save_state(path: Path, state: _State, fingerprint: str) -> None:
@@ -293,7 +303,7 @@ def _write_report(
 ) -> TrainResult:
     train = sequences.select(split.train)
     sets = {name: index for name, index in vars(split).items() if name != "train" and len(index)}
-    model = state.model.eval()
+    model = state.model
     evaluations = {name: evaluate_rivals(model, train, sequences.select(index)) for name, index in sets.items()}
     result = TrainResult(
         checkpoint=config.out / CHECKPOINT_NAME,
