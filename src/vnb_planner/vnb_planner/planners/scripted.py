@@ -29,7 +29,8 @@ class ScriptedConfig:
         close_speed: Speed of a finger on its way to contact [rad/s].
         squeeze_speed: Speed of the targets while squeezing [rad/s].
         squeeze: Servo torque at which a finger at rest is done, as a fraction of its torque limit.
-        finger_ratio: The other fingers' squeeze as a fraction of the thumb's; the thumb bears what they all press.
+        thumb_squeeze: The thumb's, if that is more: the fingers push it back until it bears what they press.
+        finger_ratio: The other fingers' squeeze as a fraction of ``squeeze``.
         force_share: Tactile force at which a finger is done, as a fraction of the object's force cap.
         rest_speed: Joint speed below which a finger is at rest [rad/s]; a moving servo lags, which is no torque.
         settle_steps: Squeezing stops when nothing has changed for this many steps.
@@ -39,8 +40,9 @@ class ScriptedConfig:
     """
 
     close_speed: float = 0.6
-    squeeze_speed: float = 0.2
-    squeeze: float = 0.5
+    squeeze_speed: float = 0.3
+    squeeze: float = 0.65
+    thumb_squeeze: float = 1.0
     finger_ratio: float = 1.0
     force_share: float = 0.7
     rest_speed: float = 0.1
@@ -53,6 +55,7 @@ class ScriptedConfig:
         for name in ("close_speed", "squeeze_speed", "rest_speed", "settle_force", "settle_angle"):
             require_positive(name, getattr(self, name))
         require_in("squeeze", self.squeeze, 0.0, 1.0)
+        require_in("thumb_squeeze", self.thumb_squeeze, 0.0, 1.0)
         require_in("finger_ratio", self.finger_ratio, 0.0, 1.0)
         require_in("force_share", self.force_share, 0.0, 1.0)
         require_count("settle_steps", self.settle_steps, 1)
@@ -60,7 +63,7 @@ class ScriptedConfig:
 
 
 class ScriptedPlanner:
-    """Two phases: every finger closes until it touches, is blocked or ends its range; then those that touch squeeze.
+    """Every finger closes until it touches and then squeezes, without waiting for the others, until its servo is done.
 
     The thumb's yaw belongs to the pre-grasp and is held. Remembers the phase and the last readings; a step that is not
     after the last one begins a new trial.
@@ -70,9 +73,8 @@ class ScriptedPlanner:
         self.hand = hand
         self.target = target
         self.config = config
-        ratio = torch.full((NUM_ACTUATED,), config.finger_ratio, dtype=torch.float64)
-        ratio[THUMB_JOINTS] = 1.0
-        self._squeeze = config.squeeze * ratio
+        self._squeeze = torch.full((NUM_ACTUATED,), config.squeeze * config.finger_ratio, dtype=torch.float64)
+        self._squeeze[THUMB_JOINTS] = max(config.squeeze, config.thumb_squeeze)
         self.reset()
 
     @classmethod
@@ -103,18 +105,15 @@ class ScriptedPlanner:
         full = given.force >= self.config.force_share * self.target.force_cap
         done = ((effort >= self._squeeze.to(target)[_CLOSING]) & at_rest) | full
         ended = target >= self.hand.upper.to(target)[_CLOSING] - _NEAR_LIMIT
-        arrived = self._touched | done | ended
-        self._squeezing = self._squeezing or bool(arrived.all())
-        if self._squeezing:
-            moving, speed = self._touched & ~done, self.config.squeeze_speed
-        else:
-            moving, speed = ~arrived, self.config.close_speed
+        # Felt or not: a finger may press beside its pad, where nothing is sensed, and then its servo's torque tells.
+        moving = ~done & ~ended
+        self._squeezing = self._squeezing or bool((self._touched | done | ended).all())
+        speeds = target.new_tensor([self.config.close_speed, self.config.squeeze_speed])
+        speed = speeds[self._touched.long()]
         reason = self._reason(given, moving)
         action = torch.zeros(NUM_ACTUATED).to(target)
         if not reason:
-            action[_CLOSING] = moving * torch.minimum(
-                self.hand.speed_limit.to(target)[_CLOSING], torch.full_like(target, speed)
-            )
+            action[_CLOSING] = moving * torch.minimum(self.hand.speed_limit.to(target)[_CLOSING], speed)
         return Decision(
             action=action,
             effort_limit=(self._squeeze.clamp(min=_MIN_EFFORT) * self.hand.torque_limit).to(target),
