@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def main(
-    object_name: Annotated[str, typer.Option("--object", help="Object to grasp.")] = "mustard_bottle",
-    regime: Annotated[str, typer.Option(help="Friction regime that the object's friction is drawn from.")] = "bimodal",
+    object_name: Annotated[str, typer.Option("--object", help="Object to grasp.")] = "tomato_soup_can",
+    regime: Annotated[str, typer.Option(help="Friction regime that the object's friction is drawn from.")] = "nominal",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
     method: Annotated[str, typer.Option(help="Method that moves the fingers.")] = "vnb",
     out: Annotated[
