@@ -76,6 +76,10 @@ class BeliefNode(VnbNode):
         """Return whether an observation is the one after the last."""
         return self._last is not None and message.step == self._last[0] + 1
 
+    def _skips(self, message: Observation) -> bool:
+        """Return whether observations were lost on the way, as on a busy machine with the wall clock; never in lockstep."""
+        return not self.config.lockstep and self._last is not None and message.step > self._last[0]
+
     def _answered(self) -> bool:
         """Return whether the latest command is the one that answers the last observation."""
         command = self._command
@@ -103,7 +107,7 @@ class BeliefNode(VnbNode):
         observation = observation_from_message(message, self._hand.joint_names)
         if message.step == 0:
             mixture = self._belief.reset(observation.vector, observation.T_hand_object)
-        elif self._continues(message):
+        elif self._continues(message) or self._skips(message):
             mixture = self._belief.update(self._action(), observation.vector)
         else:
             last = "none" if self._last is None else self._last[0]
