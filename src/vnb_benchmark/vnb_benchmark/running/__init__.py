@@ -1,0 +1,1 @@
+"""Running episodes: methods, workers, the crash-safe store, Ray."""

@@ -1,0 +1,1 @@
+"""Scenarios as data: what every method is given, drawn once, saved, and replayed one by one."""

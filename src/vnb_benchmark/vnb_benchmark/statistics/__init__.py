@@ -1,0 +1,1 @@
+"""Statistics of paired episodes: intervals, tests between methods, calibration."""
