@@ -17,13 +17,15 @@ from vnb_grasp.errors import ConfigError, MotionError, SimulationError
 from vnb_perception.tactile_quality import TactileQuality
 from vnb_sim_bridge.bridge import GroundTruth, SimBridge
 from vnb_sim_bridge.pregrasp.approach import reach
-from vnb_sim_bridge.pregrasp.library import load_pregrasps
+from vnb_sim_bridge.pregrasp.generate import mutate
+from vnb_sim_bridge.pregrasp.library import PreGrasp, load_pregrasps
 from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario, draw_scenario, stream
 from vnb_sim_bridge.sensors.frame import SensorFrame
 
 Array = NDArray[np.float64]
 
 _BATCH = 10
+_START_DRAWS = 4
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,15 @@ def collect_batch(config: CollectConfig, indices: list[int]) -> dict[int, Episod
 
 
 def collect_episode(bridge: SimBridge, scenario: Scenario, steps: int) -> Episode:
-    """Run one exploring closure from a random pre-grasp of the object's library.
+    """Run one exploring closure from a neighbour of a random pre-grasp of the object's library.
 
     Raises:
-        MotionError: If the pre-grasp cannot be reached.
+        MotionError: If no neighbour can be reached.
     """
     bridge.reset(scenario)
     rng = stream(scenario.seed, "exploring closure")
-    library = load_pregrasps(scenario.object_name, scenario.hand)
-    pregrasp = library[int(rng.integers(len(library)))]
-    bridge.world.teleport_arm(reach(bridge.kinematics, pregrasp, bridge.sensors.read(0).T_world_object))
+    pregrasp, arm_q = _varied_start(bridge, rng)
+    bridge.world.teleport_arm(arm_q)
     bridge.world.teleport_hand(pregrasp.preshape())
     bridge.settle(0.1)
     quality = TactileQuality(bridge.world.hand)
@@ -157,6 +158,23 @@ def collect_episode(bridge: SimBridge, scenario: Scenario, steps: int) -> Episod
         object_name=scenario.object_name,
         regime=scenario.regime,
     )
+
+
+def _varied_start(bridge: SimBridge, rng: np.random.Generator) -> tuple[PreGrasp, Array]:
+    """Return a reachable neighbour of a random pre-grasp, and the arm's angles there.
+
+    A handful of exact pre-grasps per object would let the belief learn them by heart; neighbours, a few millimetres and
+    degrees away, make it learn what fingers, forces and motion say.
+    """
+    library = load_pregrasps(bridge.world.object.name, bridge.world.hand.name)
+    estimate = bridge.sensors.read(0).T_world_object
+    for _ in range(_START_DRAWS):
+        pregrasp = mutate(rng, library[int(rng.integers(len(library)))])
+        try:
+            return pregrasp, reach(bridge.kinematics, pregrasp, estimate)
+        except MotionError:
+            continue
+    raise MotionError(f"no neighbour of {_START_DRAWS} pre-grasps of {bridge.world.object.name} can be reached")
 
 
 def _reading(
