@@ -5,6 +5,7 @@ The node wraps this class and adds nothing to the physics, so a trial through th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vnb_grasp.errors import SimulationError
+from vnb_grasp.errors import ConfigError, SimulationError
 from vnb_grasp.quality.ferrari_canny import grasp_epsilon
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
 from vnb_sim_bridge.arm.motion import JointTrajectory, cartesian_line, joint_line
@@ -76,10 +77,31 @@ class StressReport:
 
 
 class SimBridge:
-    """Stands in for the robot: one world, its sensors, and the protocol of the decision loop."""
+    """Stands in for the robot: one world, its sensors, and the protocol of the decision loop.
 
-    def __init__(self, scenario: Scenario, parameters: WorldParameters | None = None) -> None:
+    Args:
+        scenario: The first one.
+        parameters: Of the simulator, in all scenarios.
+        latency: Decision steps by which commands reach the fingers late, unless a grasp is begun with another.
+        disturbance_scale: Factor on the forces and torques of the stress test, unless it is called with another.
+
+    Raises:
+        ConfigError: If latency or scale are out of range.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        parameters: WorldParameters | None = None,
+        *,
+        latency: int = 0,
+        disturbance_scale: float = 1.0,
+    ) -> None:
         self.parameters = parameters or WorldParameters()
+        self.latency = _checked_latency(latency)
+        self.disturbance_scale = _checked_scale(disturbance_scale)
+        self._delay = self.latency
+        self._under_way: deque[tuple[Array, Array | None]] = deque()
         self._open(scenario)
 
     def _open(self, scenario: Scenario) -> None:
@@ -101,14 +123,21 @@ class SimBridge:
             return
         world.reset(scenario)
         self.sensors.reset()
+        self._under_way.clear()
         self.step = 0
         self.peak_force = 0.0
         self._rest_height: float | None = None
 
     # --- decision loop ------------------------------------------------------------------------------------------
 
-    def begin_grasp(self) -> SensorFrame:
-        """Start the decision loop at step 0 with the hand holding; return its readings."""
+    def begin_grasp(self, latency: int | None = None) -> SensorFrame:
+        """Start the decision loop at step 0 with the hand holding; return its readings.
+
+        Args:
+            latency: Decision steps by which the commands of this grasp reach the fingers late; None is the bridge's.
+        """
+        self._delay = self.latency if latency is None else _checked_latency(latency)
+        self._under_way.clear()
         self.step = 0
         self.sensors.reset()  # the first velocities are zero, whatever was read before
         self._rest_height = float(self.world.object_pose()[2, 3])
@@ -116,6 +145,9 @@ class SimBridge:
 
     def decide(self, step: int, velocity: Array, effort_limit: Array | None = None) -> SensorFrame:
         """Apply the command of ``step`` for one decision period; return the readings of the next step.
+
+        With a latency the command is sent now and applied that many periods later. Until the first one arrives the
+        fingers hold, and those still under way when a motion begins never arrive.
 
         Raises:
             SimulationError: If the command is not for the step that the bridge waits for, or not finite.
@@ -128,7 +160,10 @@ class SimBridge:
             raise SimulationError(
                 f"the command of step {step} is not finite: {velocity}, {effort_limit}; the hand holds"
             )
-        self.world.drive_hand(velocity, effort_limit, self.parameters.decision_period)
+        effort_limit = None if effort_limit is None else np.array(effort_limit)
+        self._under_way.append((np.array(velocity), effort_limit))  # copies: the sender may use its arrays again
+        arrived = self._under_way.popleft() if len(self._under_way) > self._delay else (np.zeros(6), None)
+        self.world.drive_hand(*arrived, self.parameters.decision_period)
         self.world.step(self.parameters.substeps)
         self._note_force()
         self.step += 1
@@ -199,9 +234,24 @@ class SimBridge:
     # --- verdict ------------------------------------------------------------------------------------------------
 
     def stress_test(
-        self, nominal: bool = True, battery: bool = True, progress: Callable[[str, int, int], None] | None = None
+        self,
+        nominal: bool = True,
+        battery: bool = True,
+        progress: Callable[[str, int, int], None] | None = None,
+        disturbance_scale: float | None = None,
     ) -> StressReport:
-        """Judge the grasp after the lift; the world is left in the lifted state."""
+        """Judge the grasp after the lift; the world is left in the lifted state.
+
+        Args:
+            nominal: Run the nominal test.
+            battery: Run the battery.
+            progress: Called before every battery test with its name, its index and their number.
+            disturbance_scale: Factor on the forces and torques of both, friction drops aside; None is the bridge's.
+
+        Raises:
+            ConfigError: If the scale is not a positive number.
+        """
+        scale = self.disturbance_scale if disturbance_scale is None else _checked_scale(disturbance_scale)
         world = self.world
         rest = self._rest_height if self._rest_height is not None else TABLE_HEIGHT + world.object.half_height
         height = float(world.object_pose()[2, 3] - rest)
@@ -210,8 +260,8 @@ class SimBridge:
             touching = bool((world.finger_forces() > 0.05).any())
             mode = "lift" if touching or height > 0.005 else "grasp"
             return StressReport(False, height, False, False, 0.0, (), self.peak_force, 0.0, float("nan"), mode)
-        pulses = run_nominal(world) if nominal else None
-        outcomes = tuple(run_battery(world, progress)) if battery else ()
+        pulses = run_nominal(world, scale) if nominal else None
+        outcomes = tuple(run_battery(world, progress, scale)) if battery else ()
         survival = float(np.mean([o.survived for o in outcomes])) if outcomes else float("nan")
         if pulses is not None and not pulses.success:
             mode = "slip"
@@ -261,3 +311,15 @@ class SimBridge:
             epsilon=epsilon,
             peak_force=self.peak_force,
         )
+
+
+def _checked_latency(latency: int) -> int:
+    if latency < 0:
+        raise ConfigError(f"latency: got {latency} decision steps, expected at least 0")
+    return latency
+
+
+def _checked_scale(scale: float) -> float:
+    if not (np.isfinite(scale) and scale > 0):
+        raise ConfigError(f"disturbance_scale: got {scale}, expected a positive number")
+    return scale

@@ -75,6 +75,11 @@ class Scenario:
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise ConfigError(f"scenario {name} must be finite and positive, got {value}")
+        for name in ("object_x", "object_y", "object_yaw", "pose_bias"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ConfigError(f"scenario {name} must be finite, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**64:
+            raise ConfigError(f"scenario seed must be in 0 to 2^64 - 1, got {self.seed}")
 
     @property
     def friction_effective(self) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,7 @@ from vnb_sim_bridge.nodes import messages
 from vnb_sim_bridge.nodes.motions import MotionServers
 from vnb_sim_bridge.scenario import Scenario, draw_scenario
 from vnb_sim_bridge.sensors.frame import SensorFrame
+from vnb_sim_bridge.world.parameters import WorldParameters
 
 R = TypeVar("R")
 
@@ -48,25 +50,36 @@ class SimBridgeConfig:
     lockstep: bool = parameter(
         True, "true: time advances by one decision period per command; false: with the wall clock, late commands hold"
     )
+    parameters: WorldParameters = field(default_factory=WorldParameters)
+    latency: int = parameter(0, "decision steps by which commands reach the fingers late", 0)
+    disturbance_scale: float = parameter(1.0, "factor on the forces and torques of the stress test")
 
 
 class SimBridgeNode(VnbNode):
     """Wraps a :class:`SimBridge`; every access to it runs in one worker thread, in order.
 
     Args:
-        make_bridge: Makes the bridge of the first scenario.
+        make_bridge: Makes the bridge of the first scenario; called with it and, by name, with the node's
+            ``parameters``, ``latency`` and ``disturbance_scale``.
         options: For the node.
 
     Raises:
+        ConfigError: If a parameter is out of range.
         UnknownNameError: If object, hand or regime are not known.
     """
 
-    def __init__(self, make_bridge: Callable[[Scenario], SimBridge] = SimBridge, **options: Any) -> None:
+    def __init__(self, make_bridge: Callable[..., SimBridge] = SimBridge, **options: Any) -> None:
         super().__init__("sim_bridge", **options)
         self.config = declare(self, SimBridgeConfig)
         config = self.config
         scenario = draw_scenario(config.object_name, config.regime, config.seed, config.hand)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="world")
+        make_bridge = partial(
+            make_bridge,
+            parameters=config.parameters,
+            latency=config.latency,
+            disturbance_scale=config.disturbance_scale,
+        )
         self.bridge = self.in_world(make_bridge, scenario)
         self.moving = ""
         self._deciding = False

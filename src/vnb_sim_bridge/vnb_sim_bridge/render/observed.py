@@ -37,23 +37,31 @@ class ObservedBridge(SimBridge):
         scenario: As for the bridge.
         parameters: As for the bridge.
         observers: Who watches.
+        latency: As for the bridge.
+        disturbance_scale: As for the bridge.
     """
 
     def __init__(
-        self, scenario: Scenario, parameters: WorldParameters | None = None, observers: Sequence[Observer] = ()
+        self,
+        scenario: Scenario,
+        parameters: WorldParameters | None = None,
+        observers: Sequence[Observer] = (),
+        *,
+        latency: int = 0,
+        disturbance_scale: float = 1.0,
     ) -> None:
         self._observers = tuple(observers)
         self._closing = False
-        super().__init__(scenario, parameters)
+        super().__init__(scenario, parameters, latency=latency, disturbance_scale=disturbance_scale)
 
     def reset(self, scenario: Scenario) -> None:
         """See :class:`SimBridge`."""
         self._closing = False
         super().reset(scenario)
 
-    def begin_grasp(self) -> SensorFrame:
+    def begin_grasp(self, latency: int | None = None) -> SensorFrame:
         """See :class:`SimBridge`."""
-        frame = super().begin_grasp()
+        frame = super().begin_grasp(latency)
         self._snap("before")
         self._closing = True
         return frame
@@ -84,12 +92,16 @@ class ObservedBridge(SimBridge):
         self._frame()
 
     def stress_test(
-        self, nominal: bool = True, battery: bool = True, progress: Callable[[str, int, int], None] | None = None
+        self,
+        nominal: bool = True,
+        battery: bool = True,
+        progress: Callable[[str, int, int], None] | None = None,
+        disturbance_scale: float | None = None,
     ) -> StressReport:
         """See :class:`SimBridge`."""
         self._end_closing()
         self._snap("lifted")
-        return super().stress_test(nominal, battery, progress)
+        return super().stress_test(nominal, battery, progress, disturbance_scale)
 
     def _end_closing(self) -> None:
         if self._closing:

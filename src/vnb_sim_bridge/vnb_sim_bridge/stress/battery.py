@@ -62,13 +62,17 @@ class NominalOutcome:
     time_to_slip: float
 
 
-def perturbations() -> tuple[Perturbation, ...]:
-    """Return the 28 tests: 4 forces x 4 horizontal directions, 3 torques x 3 axes, 3 friction drops."""
+def perturbations(scale: float = 1.0) -> tuple[Perturbation, ...]:
+    """Return the 28 tests: 4 forces x 4 horizontal directions, 3 torques x 3 axes, 3 friction drops.
+
+    Args:
+        scale: Factor on forces and torques; a friction drop is no disturbance of a size and stays as it is.
+    """
     tests = []
-    for force in PULSE_FORCES:
+    for force in (scale * force for force in PULSE_FORCES):
         for name, x, y in (("+x", 1, 0), ("-x", -1, 0), ("+y", 0, 1), ("-y", 0, -1)):
             tests.append(Perturbation(f"force {force:g} N {name}", (force * x, force * y, 0, 0, 0, 0), PULSE_DURATION))
-    for torque in TORQUES:
+    for torque in (scale * torque for torque in TORQUES):
         for axis, name in enumerate("xyz"):
             wrench = [0.0] * 6
             wrench[3 + axis] = torque
@@ -89,14 +93,16 @@ def run_perturbation(world: World, test: Perturbation, reference: Array) -> Test
     return TestOutcome(test.name, survived, end.drop, end.distance, end.rotation)
 
 
-def run_battery(world: World, progress: Callable[[str, int, int], None] | None = None) -> list[TestOutcome]:
-    """Run the 28 tests, each from the world's present state, and return to that state."""
-    return list(_battery(world, progress))
+def run_battery(
+    world: World, progress: Callable[[str, int, int], None] | None = None, scale: float = 1.0
+) -> list[TestOutcome]:
+    """Run the 28 tests, their forces and torques times ``scale``, each from the present state; return to that state."""
+    return list(_battery(world, progress, scale))
 
 
-def _battery(world: World, progress: Callable[[str, int, int], None] | None) -> Iterator[TestOutcome]:
+def _battery(world: World, progress: Callable[[str, int, int], None] | None, scale: float) -> Iterator[TestOutcome]:
     start, reference = world.save(), world.object_pose()
-    tests = perturbations()
+    tests = perturbations(scale)
     for i, test in enumerate(tests):
         if progress is not None:
             progress(test.name, i, len(tests))
@@ -104,15 +110,20 @@ def _battery(world: World, progress: Callable[[str, int, int], None] | None) -> 
         world.restore(start)
 
 
-def run_nominal(world: World) -> NominalOutcome:
-    """Push the held object sideways (world +y, then -y) with 3, 5, 8 and 12 N, and return to the state before."""
+def run_nominal(world: World, scale: float = 1.0) -> NominalOutcome:
+    """Push the held object sideways (world +y, then -y) with 3, 5, 8 and 12 N, and return to the state before.
+
+    Args:
+        world: With the object in the lifted hand.
+        scale: Factor on the forces, those up to which success is told included.
+    """
     start, reference = world.save(), world.object_pose()
     recorder = Recorder(world, reference)
     begin = world.time
     within = {}
     for force in PULSE_FORCES:
         for sign in (1.0, -1.0):
-            recorder.run(PULSE_DURATION, np.array([0.0, sign * force, 0.0, 0.0, 0.0, 0.0]))
+            recorder.run(PULSE_DURATION, np.array([0.0, sign * scale * force, 0.0, 0.0, 0.0, 0.0]))
             recorder.run(NOMINAL_REST)
         within[force] = recorder.max_distance < NOMINAL_DISTANCE
         if force == NOMINAL_FORCE:

@@ -20,6 +20,11 @@ TABLE_CENTRE = (0.0, 0.633, TABLE_HEIGHT - TABLE_HALF[2])
 # so that their friction, stiffness and damping are exactly those of the scenario.
 _TABLE_BIT, _THUMB_BIT = 1, 2
 
+_SOLVERS = {
+    "newton": mujoco.mjtSolver.mjSOL_NEWTON,
+    "cg": mujoco.mjtSolver.mjSOL_CG,
+    "pgs": mujoco.mjtSolver.mjSOL_PGS,
+}
 _GEOM_TYPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -83,6 +88,7 @@ def _set_options(spec: mujoco.MjSpec, parameters: WorldParameters) -> None:
     option.timestep = parameters.timestep
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.solver = _SOLVERS[parameters.solver]
     option.impratio = parameters.impratio
     option.noslip_iterations = parameters.noslip_iterations
     spec.visual.global_.offwidth = 960

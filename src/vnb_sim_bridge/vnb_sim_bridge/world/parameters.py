@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vnb_grasp.errors import ConfigError
+
+SOLVERS = ("newton", "cg", "pgs")
+"""MuJoCo's solvers of the contact forces."""
 
 
 @dataclass(frozen=True)
 class WorldParameters:
     """Solver and contact parameters; the defaults are those under which held objects neither creep nor chatter.
+
+    A value out of range raises :class:`ConfigError`.
 
     Attributes:
         timestep: Simulation step [s].
@@ -21,8 +27,8 @@ class WorldParameters:
         torsional_ratio: Torsional friction as a fraction of the sliding friction [m].
         friction_table: Sliding friction of the table's material.
         torque_scale: Factor on the hand's torque limits (1 = the real hand).
-        substeps: Simulation steps per decision step.
         decision_period: Time between two decisions [s].
+        solver: Of the contact forces: ``newton``, ``cg`` (conjugate gradients) or ``pgs`` (projected Gauss-Seidel).
     """
 
     timestep: float = 0.002
@@ -33,8 +39,17 @@ class WorldParameters:
     friction_table: float = 0.6
     torque_scale: float = 1.0
     decision_period: float = 0.04
+    solver: str = "newton"
 
     def __post_init__(self) -> None:
+        if self.solver not in SOLVERS:
+            raise ConfigError(f"solver: got {self.solver!r}, expected one of {', '.join(SOLVERS)}")
+        for name in ("impratio", "torsional_ratio", "friction_table", "torque_scale"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{name} must be finite and positive, got {value}")
+        if self.noslip_iterations < 0:
+            raise ConfigError(f"noslip_iterations must be at least 0, got {self.noslip_iterations}")
         if not 0 < self.timestep <= 0.004:
             raise ConfigError(f"timestep must be in (0, 0.004] s, got {self.timestep}")
         if not 0.0 < self.contact_impedance < 1.0:
