@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vnb_grasp.errors import ConfigError
+from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.parameters import WorldParameters
 
@@ -45,6 +46,11 @@ class Case:
         if not self.regime:
             object.__setattr__(self, "regime", self.scenario.regime)
 
+    @property
+    def conditions(self) -> Conditions:
+        """What a bridge needs beside the scenario."""
+        return Conditions(self.parameters, self.latency, self.disturbance_scale)
+
 
 @dataclass(frozen=True)
 class CaseSet:
@@ -67,3 +73,5 @@ class CaseSet:
             raise ConfigError(f"scenario set {self.name!r}: got no cases or no betas, expected at least one of each")
         if [case.index for case in self.cases] != list(range(len(self.cases))):
             raise ConfigError(f"scenario set {self.name!r}: case indices must count from 0")
+        if len(set(self.betas)) != len(self.betas) or not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ConfigError(f"scenario set {self.name!r} betas: got {self.betas}, expected distinct ones in [0, 1)")
