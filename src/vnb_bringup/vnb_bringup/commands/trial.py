@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def main(
+    context: typer.Context,
     object_name: Annotated[str, typer.Option("--object", help="Object to grasp.")] = "tomato_soup_can",
     regime: Annotated[str, typer.Option(help="Friction regime that the object's friction is drawn from.")] = "nominal",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
@@ -43,19 +45,37 @@ def main(
     ros: Annotated[
         bool, typer.Option("--ros/--no-ros", help="Run through the node graph, or the same parts without.")
     ] = True,
+    scenario_reference: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="FILE#INDEX",
+            help="Case of a scenario set to run, in place of drawing one; `./vnb scenarios` writes such files.",
+        ),
+    ] = None,
 ) -> None:
     """Run one grasp trial in simulation and write its report.
 
     Exits with 0 when the trial ran, whatever became of the grasp.
     """
+    from vnb_benchmark.scenarios.files import parse_reference
     from vnb_bringup.report.folder import prepare_folder, write_folder
     from vnb_bringup.report.local import TrialSettings
 
     started = time.perf_counter()
     settings = TrialSettings(method, belief, beta, checkpoint, battery)
+    if scenario_reference is None:
+        with known_names():
+            scenario = _draw(object_name, regime, seed, hand, friction)
+        name = f"{object_name}-{regime}-{seed}"
+    else:
+        _refuse_drawing_options(context)
+        case = parse_reference(scenario_reference)
+        scenario, settings = case.scenario, replace(settings, conditions=case.conditions)
+        name = f"{Path(scenario_reference.rpartition('#')[0]).stem}-{case.index}"
     with known_names():
-        scenario = _check(object_name, regime, seed, hand, friction, settings)
-    out = out or Path("out") / f"trial-{object_name}-{regime}-{seed}-{method}"
+        _check(scenario, settings)
+    out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)
     filmer = _filmer() if pictures else None
     record = _run(scenario, settings, filmer, ros=ros)
@@ -65,20 +85,33 @@ def main(
         raise typer.Exit(1)
 
 
-def _check(
-    object_name: str, regime: str, seed: int, hand: str, friction: float | None, settings: TrialSettings
-) -> Scenario:
-    """Draw the scenario; raises :class:`UnknownNameError` for any unknown name before anything is simulated."""
+def _draw(object_name: str, regime: str, seed: int, hand: str, friction: float | None) -> Scenario:
+    from vnb_sim_bridge.scenario import draw_scenario
+
+    return draw_scenario(object_name, regime, seed, hand, friction)
+
+
+def _refuse_drawing_options(context: typer.Context) -> None:
+    """Raise a usage error if an option is given that says what to draw: a case of a file is not drawn."""
+    options = {name: f"--{name}" for name in ("regime", "seed", "hand", "friction")} | {"object_name": "--object"}
+    given = sorted(
+        option
+        for name, option in options.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    )
+    if given:
+        raise typer.BadParameter(f"{', '.join(given)} cannot be given with --scenario, whose case has them fixed")
+
+
+def _check(scenario: Scenario, settings: TrialSettings) -> None:
+    """Raise :class:`UnknownNameError` for any unknown name before anything is simulated."""
     from vnb_belief.beliefs import BELIEFS
     from vnb_planner.planners import PLANNERS
     from vnb_sim_bridge.pregrasp.library import load_pregrasps
-    from vnb_sim_bridge.scenario import draw_scenario
 
-    scenario = draw_scenario(object_name, regime, seed, hand, friction)
     PLANNERS[settings.method]
     BELIEFS[settings.belief]
-    load_pregrasps(object_name, hand)
-    return scenario
+    load_pregrasps(scenario.object_name, scenario.hand)
 
 
 def _filmer() -> Filmer:

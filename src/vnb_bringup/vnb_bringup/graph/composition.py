@@ -25,7 +25,6 @@ from vnb_perception.nodes.tactile_quality_node import TactileQualityNode
 from vnb_planner.nodes.planner_node import PlannerNode
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.nodes.sim_bridge_node import SimBridgeNode
-from vnb_sim_bridge.scenario import Scenario
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,14 @@ class Graph:
 @contextmanager
 def composed_graph(
     settings: GraphSettings | None = None,
-    make_bridge: Callable[[Scenario], SimBridge] = SimBridge,
+    make_bridge: Callable[..., SimBridge] = SimBridge,
     parameters: dict[str, dict[str, Any]] | None = None,
 ) -> Iterator[Graph]:
     """Run all nodes in this process and yield the graph; whatever happens inside, nothing is left running.
 
     Args:
         settings: What it is made of.
-        make_bridge: Makes the bridge of the first scenario.
+        make_bridge: Makes the bridge, as for :class:`SimBridgeNode`.
         parameters: Further parameters by node.
 
     Raises:
@@ -81,7 +80,7 @@ def composed_graph(
                 node.destroy_node()
 
 
-def _makers(make_bridge: Callable[[Scenario], SimBridge], settings: GraphSettings) -> dict[str, Callable[..., VnbNode]]:
+def _makers(make_bridge: Callable[..., SimBridge], settings: GraphSettings) -> dict[str, Callable[..., VnbNode]]:
     return {
         "sim_bridge": partial(SimBridgeNode, make_bridge),
         "tactile_quality": TactileQualityNode,

@@ -23,7 +23,7 @@ from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.report.from_episode import checkpoint_hash, versions
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, battery_records
-from vnb_grasp.errors import VnbError
+from vnb_grasp.errors import ConfigError, VnbError
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode
 from vnb_grasp.nodes.conversions import header, in_order, pose_from_message, pose_to_message, seconds
@@ -32,7 +32,6 @@ from vnb_sim_bridge.nodes.messages import scenario_to_message
 from vnb_sim_bridge.pregrasp.approach import Approach, approach_motions
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario
-from vnb_sim_bridge.world.parameters import WorldParameters
 
 READY_TIMEOUT = 120.0
 ANSWER_TIMEOUT = 30.0
@@ -100,12 +99,21 @@ class TrialConductor(VnbNode):
 
         Args:
             scenario: What is drawn.
-            settings: Method and tests; belief and checkpoint are the graph's and are only written down.
+            settings: Method and tests; belief and checkpoint are the graph's and are only written down, and the
+                conditions must be the graph's.
             on_step: Called with every decision step.
             on_phase: Called with ``approach``, ``closing``, ``lift`` and ``tests`` as each begins.
             max_steps: Decision steps at most; 0 leaves it to the method.
             deadline: Time that one decision may take [s]; 0 = no limit.
+
+        Raises:
+            ConfigError: If the conditions are not those that the graph was made with.
         """
+        if settings.conditions != self._settings.conditions:
+            raise ConfigError(
+                f"conditions of the trial: got {settings.conditions}, expected those of the running graph, "
+                f"{self._settings.conditions}; start a graph with the trial's"
+            )
         trial = _Trial(on_phase)
         with self._noting_errors(trial):
             trial.begin("approach")
@@ -248,7 +256,7 @@ class TrialConductor(VnbNode):
         """Let time pass with everything held; return the readings at its end."""
         start = self._time()
         if self._settings.lockstep:
-            periods = round(duration / WorldParameters().decision_period)
+            periods = round(duration / self._settings.conditions.parameters.decision_period)
             self._call(self._step, StepSimulation.Request(steps=periods))
         due = start + duration - 1e-6
         self._until(lambda: self._time() >= due, ANSWER_TIMEOUT, "the readings after a rest")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from vnb_sim_bridge.conditions import Conditions
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class GraphSettings:
         belief: Belief name.
         checkpoint: Checkpoint of the belief; None takes the shipped one.
         lockstep: True: time waits for commands. False: the wall clock.
+        conditions: Of its trials.
     """
 
     object_name: str = "mustard_bottle"
@@ -24,6 +27,7 @@ class GraphSettings:
     belief: str = "learned"
     checkpoint: Path | None = None
     lockstep: bool = True
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 MODULES = {
@@ -43,9 +47,29 @@ def node_parameters(settings: GraphSettings) -> dict[str, dict[str, Any]]:
     if settings.checkpoint is not None:
         belief["checkpoint"] = str(settings.checkpoint)
     return {
-        "sim_bridge": {**hand, "object_name": settings.object_name, "lockstep": settings.lockstep},
+        "sim_bridge": {
+            **hand,
+            "object_name": settings.object_name,
+            "lockstep": settings.lockstep,
+            **_condition_parameters(settings.conditions),
+        },
         "tactile_quality": hand,
         "observation": hand,
         "belief": belief,
         "planner": hand,
     }
+
+
+def _condition_parameters(conditions: Conditions) -> dict[str, Any]:
+    """Return the bridge's parameters for conditions other than the ordinary ones."""
+    ordinary = Conditions()
+    given = {
+        name: type(getattr(ordinary, name))(getattr(conditions, name))
+        for name in ("latency", "disturbance_scale")
+        if getattr(conditions, name) != getattr(ordinary, name)
+    }
+    for item in fields(conditions.parameters):
+        default, value = getattr(ordinary.parameters, item.name), getattr(conditions.parameters, item.name)
+        if value != default:
+            given[f"parameters.{item.name}"] = type(default)(value)  # a parameter of ROS keeps its type: 5 is no 5.0
+    return given

@@ -33,6 +33,8 @@ def run_graph_trial(
     Raises:
         VnbError: If a node cannot be made.
     """
-    graph_settings = GraphSettings(scenario.object_name, scenario.hand, settings.belief, settings.checkpoint)
+    graph_settings = GraphSettings(
+        scenario.object_name, scenario.hand, settings.belief, settings.checkpoint, conditions=settings.conditions
+    )
     with composed_graph(graph_settings, partial(ObservedBridge, observers=tuple(observers))) as graph:
         return graph.conductor.run(scenario, settings, on_step=on_step, on_phase=on_phase)

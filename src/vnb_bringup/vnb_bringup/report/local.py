@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import Step, run_episode
 from vnb_bringup.report.from_episode import record_of_episode, step_record
 from vnb_bringup.report.record import StepRecord, TrialRecord
-from vnb_planner.planners import PLANNERS
+from vnb_planner.planners import parameter_names
+from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.render.observed import ObservedBridge, Observer
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.world import World
@@ -32,6 +33,7 @@ class TrialSettings:
         beta: Confidence level of the risk measure.
         checkpoint: Checkpoint of the belief; None takes the shipped one.
         battery: Run the battery after the nominal test.
+        conditions: Of the simulated world; those of an ordinary trial if not given.
     """
 
     method: str = "vnb"
@@ -39,11 +41,11 @@ class TrialSettings:
     beta: float = 0.9
     checkpoint: Path | None = None
     battery: bool = True
+    conditions: Conditions = field(default_factory=Conditions)
 
     def planner_parameters(self) -> dict[str, Any]:
         """Return the planner's parameters that follow: only risk-aware planners have a ``beta``."""
-        PLANNERS[self.method]
-        return {"beta": self.beta} if self.method == "vnb" else {}
+        return {"beta": self.beta} if "beta" in parameter_names(self.method) else {}
 
 
 class Stopwatch:
@@ -97,7 +99,14 @@ def run_local_trial(
     """
     torch.set_num_threads(1)  # tensors are small, and sums in a fixed order are reproducible
     watch = Stopwatch(on_phase)
-    bridge = ObservedBridge(scenario, observers=(watch, *observers))
+    conditions = settings.conditions
+    bridge = ObservedBridge(
+        scenario,
+        conditions.parameters,
+        (watch, *observers),
+        latency=conditions.latency,
+        disturbance_scale=conditions.disturbance_scale,
+    )
     chain = ControlChain(
         bridge.world.hand,
         bridge.world.object,
