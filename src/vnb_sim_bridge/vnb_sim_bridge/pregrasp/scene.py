@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vnb_grasp.errors import MotionError
+from vnb_grasp.errors import ConfigError, MotionError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.kinematics.arm_kinematics import ArmKinematics as ForwardKinematics
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
@@ -34,19 +34,28 @@ class PlanningScene:
         self._kinematics = ArmKinematics(self.world)
         self._forward = ForwardKinematics(self.world.arm)
 
-    def choose_approach(self, estimate: Pose, arm_q: Array) -> Approach:
+    def choose_approach(self, estimate: Pose, arm_q: Array, only: int | None = None) -> Approach:
         """Return the best pre-grasp of the library that the arm can reach from ``arm_q`` (6,) [rad].
 
         Args:
             estimate: Pose of the object in the world.
             arm_q: Where the arm is.
+            only: Index of the one pre-grasp to consider; None considers all, best first.
 
         Raises:
+            ConfigError: If the library has no pre-grasp ``only``.
             MotionError: If none can be reached.
         """
+        library = load_pregrasps(self.world.object.name, self.world.hand.name)
+        if only is not None:
+            if not 0 <= only < len(library):
+                raise ConfigError(
+                    f"pre-grasp of {self.world.object.name}: got index {only}, expected 0 to {len(library) - 1}"
+                )
+            library = (library[only],)
         self.world.set_object_pose(estimate.position.numpy(), estimate.quaternion.numpy())
         reasons = []
-        for pregrasp in load_pregrasps(self.world.object.name, self.world.hand.name):
+        for pregrasp in library:
             try:
                 return plan_approach(self._kinematics, pregrasp, estimate.matrix().numpy(), arm_q)
             except MotionError as error:
