@@ -51,6 +51,7 @@ class HandModel:
         lower: Lower joint limits ``(6,)`` [rad].
         upper: Upper joint limits ``(6,)`` [rad].
         pad_radius: Radius of the fingertip behind each pad ``(5,)`` [m].
+        name: Hand variant; only planners with settings per hand read it.
     """
 
     kinematics: Kinematics
@@ -60,6 +61,7 @@ class HandModel:
     lower: Tensor
     upper: Tensor
     pad_radius: Tensor
+    name: str = ""
 
     @classmethod
     def from_description(cls, description: HandDescription, kinematics: Kinematics) -> HandModel:
@@ -76,6 +78,7 @@ class HandModel:
             lower=column("lower"),
             upper=column("upper"),
             pad_radius=torch.tensor([pad.radius for pad in description.pads], dtype=torch.float64),
+            name=description.name,
         )
 
     def fingertip_centres(self, q6: Tensor) -> Tensor:
@@ -107,11 +110,13 @@ class ObjectModel:
         distance: Signed distance in the object frame, whose origin is the object's centre.
         mass: Mass [kg].
         force_cap: Largest fingertip force that the object may see [N].
+        name: Of its description; only planners with settings per object read it.
     """
 
     distance: SignedDistance
     mass: float
     force_cap: float = 20.0
+    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -14,15 +13,7 @@ from vnb_belief.nodes.messages import belief_from_message, observation_from_mess
 from vnb_grasp.description import HandDescription
 from vnb_grasp.errors import ConfigError
 from vnb_grasp.nodes.conversions import header, in_order
-from vnb_planner.planners import Decision, NoopConfig, PlanInput, RandomConfig, ScriptedConfig, VnbConfig
-
-CONFIGS: dict[str, type] = {
-    "vnb": VnbConfig,
-    "scripted": ScriptedConfig,
-    "noop": NoopConfig,
-    "random": RandomConfig,
-}
-"""Parameters of the methods that have any."""
+from vnb_planner.planners import PLANNERS, Decision, PlanInput, parameter_names
 
 _NOT_COMPUTED = math.nan
 
@@ -44,8 +35,7 @@ def goal_parameters(goal: ExecuteGrasp.Goal) -> dict[str, Any]:
         given["epsilon_des"] = goal.epsilon_target
     if not math.isnan(goal.p_fail_limit):
         given["delta"] = goal.p_fail_limit
-    config = CONFIGS.get(goal.method)
-    known = {item.name for item in fields(config)} if config is not None else set()
+    known = parameter_names(goal.method) if goal.method in PLANNERS else frozenset()
     return {name: value for name, value in given.items() if name in known}
 
 

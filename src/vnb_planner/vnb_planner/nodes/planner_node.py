@@ -26,7 +26,7 @@ from vnb_grasp.nodes.join import StampJoin
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
 from vnb_planner.nodes.messages import empty_status, goal_parameters, plan_input, status_message, velocity_command
-from vnb_planner.planners import Decision, Planner
+from vnb_planner.planners import Decision, Planner, check_decision
 from vnb_planner.planners.factory import make_planner
 
 MAX_STEPS = 80
@@ -207,7 +207,7 @@ class PlannerNode(VnbNode):
             parts = self._wait(handle, grasp)
             grasp.step = int(parts["belief"].step)
             given = plan_input(parts, self._hand, grasp.step, int(grasp.goal.seed), grasp.deadline)
-            decision = grasp.planner.plan(given)
+            decision = check_decision(grasp.planner.plan(given), grasp.goal.method, grasp.step)
             grasp.stamp, grasp.decision = parts["belief"].header.stamp, decision
             status = grasp.status = status_message(decision, parts, grasp.goal.method)
             self._note_deadline(grasp, status)

@@ -11,14 +11,21 @@ from vnb_grasp.description import HandDescription, ObjectDescription
 from vnb_grasp.kinematics.hand_kinematics import HandKinematics
 from vnb_grasp.shapes.sdf import SignedDistance
 from vnb_planner.models import HandModel, ObjectModel
-from vnb_planner.planners import PLANNERS, Planner
+from vnb_planner.planners import PLANNERS, Planner, PlannerFactory
 
 
 def make_planner(
-    method: str, hand: HandDescription, obj: ObjectDescription, parameters: Mapping[str, Any] | None = None
+    method: str | PlannerFactory,
+    hand: HandDescription,
+    obj: ObjectDescription,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Planner:
-    """Make the planner ``method`` for a hand and an object; raises :class:`UnknownNameError` listing the known ones."""
-    factory = PLANNERS[method]
+    """Make the planner ``method``, a name or a factory, for a hand and an object.
+
+    Raises:
+        UnknownNameError: If there is no planner of that name; the message lists the known ones.
+    """
+    factory = PLANNERS[method] if isinstance(method, str) else method
     kinematics = HandKinematics(hand, torch.float64)
-    target = ObjectModel(SignedDistance(obj.primitives()), obj.mass, obj.force_cap)
+    target = ObjectModel(SignedDistance(obj.primitives()), obj.mass, obj.force_cap, obj.name)
     return factory(HandModel.from_description(hand, kinematics), target, parameters)

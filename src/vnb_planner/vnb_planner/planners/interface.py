@@ -116,6 +116,27 @@ class Decision:
     deadline_met: bool = True
 
 
+def check_decision(decision: Decision, method: str, step: int) -> Decision:
+    """Return ``decision`` if a hand can follow it; every loop that runs planners checks here, whoever wrote them.
+
+    Raises:
+        ConfigError: If it is no :class:`Decision`.
+        ShapeError: If action or effort limit is not a tensor ``(6,)``.
+        NonFiniteError: If action or effort limit holds NaN or infinity.
+    """
+    who = f"planner {method!r} at step {step}"
+    if not isinstance(decision, Decision):
+        raise ConfigError(f"{who}: got {type(decision).__name__}, expected a Decision")
+    for name in ("action", "effort_limit"):
+        value = getattr(decision, name)
+        if not isinstance(value, Tensor) or tuple(value.shape) != (NUM_ACTUATED,):
+            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ShapeError(f"{who}: got {name} {found}, expected a tensor of shape ({NUM_ACTUATED},)")
+        if not torch.isfinite(value).all():
+            raise NonFiniteError(f"{who}: got {name} {value.tolist()}, expected finite numbers")
+    return decision
+
+
 class Planner(Protocol):
     """Decides, step by step, how the fingers move."""
 
