@@ -15,8 +15,9 @@ from vnb_belief.beliefs import BELIEFS, Belief
 from vnb_belief.mixture import Mixture
 from vnb_belief.observation import ObservationStep, make_observation
 from vnb_grasp.description import HandDescription, ObjectDescription
+from vnb_grasp.errors import VnbError
 from vnb_perception.tactile_quality import GraspQualityEstimate, TactileQuality
-from vnb_planner.planners import Decision, PlanInput
+from vnb_planner.planners import Decision, PlanInput, PlannerFactory, check_decision
 from vnb_planner.planners.factory import make_planner
 from vnb_sim_bridge.sensors.frame import SensorFrame
 
@@ -37,7 +38,7 @@ class ControlChain:
     Args:
         hand: Hand description.
         obj: Object description.
-        method: Planner name.
+        method: Planner name, or a factory for a planner that is not registered.
         belief: Belief name.
         checkpoint: Checkpoint of the belief; None takes the shipped one.
         parameters: Planner parameters.
@@ -48,7 +49,7 @@ class ControlChain:
         self,
         hand: HandDescription,
         obj: ObjectDescription,
-        method: str,
+        method: str | PlannerFactory,
         belief: str = "learned",
         checkpoint: Path | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -57,6 +58,7 @@ class ControlChain:
         self.quality = TactileQuality(hand)
         self.belief: Belief = BELIEFS[belief](checkpoint)
         self.planner = make_planner(method, hand, obj, parameters)
+        self.name = method if isinstance(method, str) else getattr(method, "__qualname__", repr(method))
         self.deadline = deadline
         self._action: Tensor | None = None
 
@@ -66,7 +68,11 @@ class ControlChain:
         self._action = None
 
     def step(self, frame: SensorFrame, seed: int) -> ControlStep:
-        """Return the decision for the readings of one step; the first one after a reset starts the belief."""
+        """Return the decision for the readings of one step; the first one after a reset starts the belief.
+
+        Raises:
+            VnbError: If a part fails, the planner raises anything, or its decision is none that a hand can follow.
+        """
         q = torch.from_numpy(frame.hand_q)
         quality = self.quality.estimate(torch.from_numpy(frame.tactile), q)
         observation = make_observation(
@@ -84,7 +90,7 @@ class ControlChain:
             belief = self.belief.reset(observation.vector, observation.T_hand_object)
         else:
             belief = self.belief.update(self._action, observation.vector)
-        decision = self.planner.plan(
+        decision = self._plan(
             PlanInput(
                 belief=belief,
                 observation=observation.vector,
@@ -101,3 +107,15 @@ class ControlChain:
         )
         self._action = decision.action.double()
         return ControlStep(quality, observation, belief, decision)
+
+    def _plan(self, given: PlanInput) -> Decision:
+        """Return the planner's decision, checked; planners may be anybody's, so whatever they raise is named here."""
+        try:
+            decision = self.planner.plan(given)
+        except VnbError:
+            raise
+        except Exception as error:
+            raise VnbError(
+                f"planner {self.name!r} at step {given.step} raised {type(error).__name__}: {error}; look at its plan()"
+            ) from error
+        return check_decision(decision, self.name, given.step)

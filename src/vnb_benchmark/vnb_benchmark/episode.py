@@ -73,6 +73,9 @@ def run_episode(
     battery: bool = True,
     on_step: Callable[[Step], None] | None = None,
     scene: PlanningScene | None = None,
+    pregrasp: int | None = None,
+    latency: int | None = None,
+    disturbance_scale: float | None = None,
 ) -> Episode:
     """Run one trial.
 
@@ -85,18 +88,22 @@ def run_episode(
         battery: Run the 28-test battery after the nominal test.
         on_step: Called after every decision.
         scene: Where the approach is planned; made anew if None.
+        pregrasp: Index of the library's pre-grasp to close from; None takes the best that can be reached.
+        latency: Decision steps by which commands reach the fingers late; None is the bridge's.
+        disturbance_scale: Factor on the forces and torques of the tests; None is the bridge's.
 
     Raises:
         MotionError: If no pre-grasp can be reached.
+        VnbError: If the planner raises or decides what no hand can follow.
     """
     bridge.reset(scenario)
     chain.reset()
     bridge.settle(FIRST_REST)
     scene = scene or PlanningScene(scenario.object_name, scenario.hand)
     reading = bridge.sensors.read(0)
-    approach = scene.choose_approach(reading.object_pose, reading.arm_q)
+    approach = scene.choose_approach(reading.object_pose, reading.arm_q, only=pregrasp)
     run_approach(bridge, approach, teleport=teleport)
-    frame = bridge.begin_grasp()
+    frame = bridge.begin_grasp(latency)
     steps: list[Step] = []
     reason = "step_limit"
     for n in range(max_steps + 1):
@@ -110,4 +117,5 @@ def run_episode(
             break
         frame = bridge.decide(n, decision.action.double().numpy(), decision.effort_limit.double().numpy())
     run_lift(bridge, scene.lift_pose(approach.arm_q))
-    return Episode(scenario, approach.pregrasp.index, tuple(steps), reason, bridge.stress_test(battery=battery))
+    report = bridge.stress_test(battery=battery, disturbance_scale=disturbance_scale)
+    return Episode(scenario, approach.pregrasp.index, tuple(steps), reason, report)
