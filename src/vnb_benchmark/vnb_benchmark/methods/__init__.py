@@ -1,0 +1,1 @@
+"""Benchmark methods: whatever closes the hand, behind one interface and by name."""

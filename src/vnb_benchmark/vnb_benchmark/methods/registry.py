@@ -1,0 +1,92 @@
+"""Methods by name: those of this project, and those that installed packages bring along.
+
+A package enters a method by an entry point of the group ``vnb.methods`` that names a factory without arguments::
+
+    [project.entry-points."vnb.methods"]
+    mine = "my_package.my_module:make"
+
+See ``examples/my_method``. Entry points are only imported when their method is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+
+from vnb_benchmark.methods.interface import Method
+from vnb_benchmark.methods.oracle import OracleMethod
+from vnb_benchmark.methods.planner_method import PlannerMethod
+from vnb_grasp.errors import ConfigError, UnknownNameError
+from vnb_grasp.registry import Registry
+
+GROUP = "vnb.methods"
+
+METHODS: Registry[Callable[[], Method]] = Registry("method")
+"""Factories of this project's methods by name."""
+
+METHODS.add("vnb", lambda: PlannerMethod("vnb", uses_beta=True))
+METHODS.add("robust", lambda: PlannerMethod("robust", uses_beta=True))
+METHODS.add("scripted", lambda: PlannerMethod("scripted", "prior"))
+METHODS.add("tuned", lambda: PlannerMethod("tuned", "prior"))
+METHODS.add("squeeze", lambda: PlannerMethod("squeeze", "prior"))
+METHODS.add("noop", lambda: PlannerMethod("noop", "prior"))
+METHODS.add("random", lambda: PlannerMethod("random", "prior"))
+METHODS.add("oracle", OracleMethod)
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names of all methods, this project's first; nothing is imported for it.
+
+    Raises:
+        ConfigError: If an installed package takes a name that is taken.
+    """
+    return (*METHODS.names(), *_installed())
+
+
+def make_method(name: str) -> Method:
+    """Make the method of that name.
+
+    Raises:
+        UnknownNameError: If there is none; the message lists the known ones.
+        ConfigError: If an installed package takes a name that is taken, or its entry point fails or makes no method.
+    """
+    installed = _installed()
+    if name in METHODS:
+        return METHODS[name]()
+    if name not in installed:
+        raise UnknownNameError("method", name, (*METHODS.names(), *installed))
+    return _make_installed(installed[name])
+
+
+def _installed() -> dict[str, EntryPoint]:
+    """Return the entry points by name, in alphabetical order."""
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        other = "this project" if point.name in METHODS else _where(found[point.name]) if point.name in found else ""
+        if other:
+            raise ConfigError(
+                f"{_where(point)}: the method name {point.name!r} is taken by {other}; rename it, or uninstall one"
+            )
+        found[point.name] = point
+    return found
+
+
+def _make_installed(point: EntryPoint) -> Method:
+    try:
+        method = point.load()()
+    except Exception as error:  # another's code: whatever it raises, say whose it is
+        raise ConfigError(
+            f"{_where(point)} cannot make its method: {type(error).__name__}: {error}; mend or uninstall it"
+        ) from error
+    if not callable(getattr(method, "run", None)) or not isinstance(getattr(method, "uses_beta", None), bool):
+        raise ConfigError(
+            f"{_where(point)}: got {type(method).__name__}, expected an object with run(bridge, scene, case, beta) "
+            "and a bool uses_beta"
+        )
+    made: Method = method
+    return made
+
+
+def _where(point: EntryPoint) -> str:
+    package = point.dist.name if point.dist is not None else "unknown"
+    return f"distribution {package!r}, entry point {point.name!r} of {GROUP} ({point.value})"
