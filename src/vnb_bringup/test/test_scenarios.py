@@ -73,6 +73,8 @@ def test_a_trial_replays_a_case_with_all_its_conditions(saved: Path, tmp_path: P
     assert {**ordinary["scenario"]} == {**json.loads(json.dumps(asdict(SCENARIO))), **_effective()}
     assert hard["scenario"] == ordinary["scenario"]
     assert hard["steps"] != ordinary["steps"]
+    assert ordinary["conditions"] == asdict(Conditions())
+    assert hard["conditions"] == asdict(CONDITIONS)
 
 
 def _effective() -> dict[str, float]:

@@ -141,6 +141,7 @@ class TrialConductor(VnbNode):
             checkpoint=checkpoint_hash(settings.belief, settings.checkpoint),
             versions=versions(),
             durations=trial.durations,
+            conditions=settings.conditions,
         )
 
     @contextmanager

@@ -11,6 +11,7 @@ from vnb_belief.layout import LAYOUT_VERSION
 from vnb_benchmark.episode import Episode, Step
 from vnb_bringup.report.record import VERSION, StepRecord, TrialRecord, Verdict, battery_records, floats, matrix
 from vnb_sim_bridge.bridge import StressReport
+from vnb_sim_bridge.conditions import Conditions
 
 
 def record_of_episode(
@@ -21,6 +22,7 @@ def record_of_episode(
     beta: float,
     checkpoint: Path | None = None,
     durations: Mapping[str, float] | None = None,
+    conditions: Conditions | None = None,
 ) -> TrialRecord:
     """Return the record of a finished episode; the arguments are those that it ran with."""
     return TrialRecord(
@@ -36,6 +38,7 @@ def record_of_episode(
         checkpoint=checkpoint_hash(belief, checkpoint),
         versions=versions(),
         durations=dict(durations or {}),
+        conditions=conditions or Conditions(),
     )
 
 

@@ -27,6 +27,7 @@ def result_document(record: TrialRecord) -> dict[str, Any]:
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "scenario": {**asdict(record.scenario), "friction_effective": record.scenario.friction_effective},
+            "conditions": asdict(record.conditions),
             "method": record.method,
             "belief": record.belief,
             "beta": record.beta,

@@ -129,4 +129,5 @@ def run_local_trial(
         beta=settings.beta,
         checkpoint=settings.checkpoint,
         durations=watch.durations,
+        conditions=conditions,
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.scenario import Scenario
 
 VERSION = "0.1.0"
@@ -141,6 +142,7 @@ class TrialRecord:
         checkpoint: SHA-256 of the belief's checkpoint file; empty if the belief has none.
         versions: Versions of the code and of the libraries that decide numbers.
         durations: Wall-clock seconds of each part of the trial (approach, grasp, lift, tests, ...).
+        conditions: Of the simulated world; a shifted simulator, late commands and scaled disturbances stand here.
     """
 
     scenario: Scenario
@@ -157,6 +159,7 @@ class TrialRecord:
     checkpoint: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     durations: Mapping[str, float] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 def floats(values: Iterable[float]) -> Floats:
