@@ -101,3 +101,19 @@ def test_unknown_method_lists_the_known_ones() -> None:
     bridge = SimBridge(Scenario("cube"))
     with pytest.raises(UnknownNameError, match="vnb"):
         ControlChain(bridge.world.hand, bridge.world.object, "magic", "prior")
+
+
+def test_latency_and_disturbances_of_an_episode_are_those_of_a_bridge_made_with_them() -> None:
+    scenario = draw_scenario("cube", "nominal", 1)
+
+    def run(bridge: SimBridge, **conditions: Any) -> str:
+        chain = ControlChain(bridge.world.hand, bridge.world.object, "scripted", "prior")
+        episode = run_episode(bridge, chain, scenario, battery=False, **conditions)
+        return repr((actions(episode).tolist(), episode.report))
+
+    made = run(SimBridge(scenario, latency=2, disturbance_scale=0.5))
+    bridge = SimBridge(scenario)
+    assert run(bridge, latency=2, disturbance_scale=0.5) == made
+    ordinary = run(bridge)  # nothing of the conditions stays with the bridge
+    assert ordinary == run(SimBridge(scenario))
+    assert len({ordinary, made, run(bridge, latency=2), run(bridge, disturbance_scale=0.5)}) == 4
