@@ -1,6 +1,7 @@
-"""The ceiling: tries several grasps in the simulator, on the very case that it is judged on, and keeps the best.
+"""The ceiling of scripted grasps: tries several in the simulator, on the very case it is judged on; the best counts.
 
-No robot can do this. The simulator is deterministic, so the best trial is the one that counts. Candidates, in order:
+No robot can do this. The simulator is deterministic, so a trial that was tried is the trial that is judged.
+Candidates, in order:
 
 1. the plain ``scripted``, ``tuned`` and ``squeeze`` methods from the pre-grasp that they would choose themselves, so
    the oracle is never below any of the three;
