@@ -65,7 +65,7 @@ def test_too_large_is_refused_and_keeps_the_old_file(path: Path) -> None:
     ("key", "value", "message"),
     [
         ("layout_version", 2, "got layout version 2, expected 1; train a new one"),
-        ("version", 99, "got version 99, expected 1"),
+        ("version", 99, "got version 99, expected 2"),
         ("format", "something", "got format 'something'"),
     ],
 )

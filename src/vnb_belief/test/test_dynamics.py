@@ -70,6 +70,25 @@ def test_rollout_equals_stepping(batch: tuple[int, ...]) -> None:
         assert_same(phi, at_t)
 
 
+def test_small_jumps_of_the_estimate_are_averaged_and_long_ones_are_motion() -> None:
+    """An untrained network on a resting object: the mean is the moving average of the estimates, told from the last."""
+    model = BeliefDynamics(DynamicsConfig(steadiness=50.0)).double()
+    actions, observations = inputs(6)
+    observations[:, :6] *= 0.001
+    beliefs = model.rollout(actions, observations)
+    average = torch.zeros(6, dtype=torch.float64)
+    h, phi = model.initial_state()
+    previous = torch.zeros(6, dtype=torch.float64)
+    for t, motion in enumerate(observations[:, :6]):
+        average = average + model.config.alpha * (motion - average)
+        assert_close(beliefs.means[t, :, :6], (average - motion).expand(8, 6), rtol=1e-3, atol=1e-6)
+        h, phi = model.step(h, phi, actions[t], observations[t], previous)
+        previous = motion
+        assert_close(phi.means, beliefs.means[t])
+    observations[:, :6] *= 1e6  # a thrown object
+    assert_close(model.rollout(actions, observations).means[..., :6], torch.zeros(6, 8, 6, dtype=torch.float64))
+
+
 def test_step_is_the_moving_average_of_decodes() -> None:
     model = shaken(DynamicsConfig(alpha=0.25))
     action, observation = inputs()

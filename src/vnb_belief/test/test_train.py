@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from vnb_belief import layout
 from vnb_belief.beliefs import LearnedBelief
 from vnb_belief.checkpoint import load_checkpoint
-from vnb_belief.dynamics import DynamicsConfig
+from vnb_belief.dynamics import BeliefDynamics, DynamicsConfig
 from vnb_belief.training import train
 from vnb_belief.training.dataset import EpisodeDataset
+from vnb_belief.training.sequences import fit_normalisation, make_sequences, split_episodes
 from vnb_belief.training.train import TrainConfig, TrainResult, run
 from vnb_grasp.errors import ConfigError, NonFiniteError
 
@@ -59,6 +61,31 @@ def trained(make_dataset: Make, tmp_path_factory: pytest.TempPathFactory) -> Tra
         dynamics=DynamicsConfig(num_components=4, std_floor=0.1),
     )
     return run(config)
+
+
+def test_validation_can_be_whole_objects(make_dataset: Make) -> None:
+    dataset = make_dataset(30, steps=4)
+    held_out, kept, *_ = sorted(set(dataset.object_names.tolist()))
+    split = split_episodes(dataset, 0, 0.15, (held_out,), (), (kept,))
+    assert set(dataset.object_names[split.validation.numpy()]) == {kept}
+    assert not set(dataset.object_names[split.train.numpy()]) & {held_out, kept}
+    with pytest.raises(ConfigError, match="no such thing"):
+        split_episodes(dataset, 0, 0.15, (held_out,), (), ("no such thing",))
+    with pytest.raises(ConfigError, match="collect more"):
+        split_episodes(dataset, 0, 0.15, (held_out,), (), tuple(set(dataset.object_names.tolist()) - {held_out}))
+
+
+def test_input_noise_leaves_the_pose_alone_and_follows_the_seed(make_dataset: Make) -> None:
+    sequences = make_sequences(make_dataset(3, steps=4))
+    model = BeliefDynamics(normalisation=fit_normalisation(sequences))
+    torch.manual_seed(0)
+    once = train._blurred(sequences, model, 0.3).observations
+    torch.manual_seed(0)
+    torch.testing.assert_close(train._blurred(sequences, model, 0.3).observations, once)
+    moved = (once - sequences.observations).abs() > 0
+    assert not moved[..., : layout.OBS_FORCE.start].any()
+    assert moved[..., layout.OBS_FORCE.start :].all()
+    assert train._blurred(sequences, model, 0.0) is sequences
 
 
 @pytest.mark.parametrize("quantity", ["mu", "kappa", "pose", "theta"])

@@ -16,7 +16,7 @@ from vnb_belief.prior import PriorConfig
 from vnb_grasp.errors import CheckpointError, ConfigError
 
 FORMAT = "vnb_belief.dynamics"
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 2_000_000
 _RETRAIN = "train a new one with `./vnb train`"
 

@@ -4,7 +4,8 @@ Three networks [VNB, eq. 10 and table V]: ``h_pred = f_trans([h; a])``, ``h' = f
 ``phi' = (1 - alpha) phi + alpha Decode(h')``, an average of mixture *parameters* with rate alpha.
 
 The decoder's output is added to the stated prior in units of the prior's spread, and its last layer starts at zero:
-an untrained network therefore **is** the prior, at every step. Log-standard-deviations pass a smooth bound.
+an untrained network therefore **is** the prior, at every step, around the moving average of the pose estimates
+(:meth:`BeliefDynamics._noise_part`). Log-standard-deviations pass a smooth bound.
 
     [VNB] Variational neural beliefs for risk-aware dexterous grasping.
     [Le2015] Q. Le, N. Jaitly, G. Hinton, A simple way to initialize recurrent networks of rectified linear units.
@@ -47,13 +48,16 @@ class DynamicsConfig:
         num_components: Components K of the belief.
         alpha: Rate of the moving average of belief parameters, in (0, 1]; 1 trusts each decode alone.
         dropout: Share of hidden units left out at random while training, in [0, 1).
+        steadiness: Length beyond which a step between two pose estimates counts as motion of the object and not as
+            noise of the estimates, in units of the prior's pose deviation (see :func:`_noise_part`).
         std_floor, std_ceiling: Bounds of a component's standard deviation in units of the prior's spread.
         prior: Ranges of the prior.
     """
 
     num_components: int = 8
     alpha: float = 0.4
-    dropout: float = 0.15
+    dropout: float = 0.3
+    steadiness: float = 2.4
     std_floor: float = 0.05
     std_ceiling: float = 5.0
     prior: PriorConfig = field(default_factory=PriorConfig)
@@ -152,7 +156,9 @@ class BeliefDynamics(nn.Module):
         prior = Mixture(self._buffer("prior_logits"), self._buffer("prior_means"), self._buffer("prior_log_stds"))
         return prior.means.new_zeros(*batch, HIDDEN_DIM), prior.expand(*batch)
 
-    def step(self, h: Tensor, phi: Mixture, action: Tensor, observation: Tensor) -> tuple[Tensor, Mixture]:
+    def step(
+        self, h: Tensor, phi: Mixture, action: Tensor, observation: Tensor, previous: Tensor | None = None
+    ) -> tuple[Tensor, Mixture]:
         """Return ``(h', phi')`` after one action and the observation that followed it.
 
         Args:
@@ -160,6 +166,7 @@ class BeliefDynamics(nn.Module):
             phi: Belief before.
             action: Joint velocities [rad/s], shape ``(..., 6)``.
             observation: Relative observation (:func:`~vnb_belief.features.relative_observation`), shape ``(..., 41)``.
+            previous: The pose entries of the relative observation before, shape ``(..., 6)``; zero at the start (None).
 
         Raises:
             ShapeError: If action or observation has another size.
@@ -167,7 +174,9 @@ class BeliefDynamics(nn.Module):
         """
         _check_inputs(action, observation)
         h = self.embed(h, action, observation)
-        return h, phi.blend(self.decode(h), self.config.alpha)
+        motion = observation[..., layout.OBS_POSE]
+        jump = self._noise_part(motion if previous is None else motion - previous)
+        return h, _moved(phi, -jump).blend(self.decode(h), self.config.alpha)
 
     def rollout(self, actions: Tensor, observations: Tensor) -> Mixture:
         """Return the beliefs along whole sequences; equal to stepping, with one decoder call for all steps.
@@ -185,13 +194,18 @@ class BeliefDynamics(nn.Module):
         for action, observation in zip(actions.unbind(-2), observations.unbind(-2), strict=True):
             h = self.embed(h, action, observation)
             embeddings.append(h)
-        decoded = self.decode(torch.stack(embeddings, dim=-2))
+        motion = observations[..., layout.OBS_POSE]
+        jumps = self._noise_part(torch.diff(motion, dim=-2, prepend=torch.zeros_like(motion[..., :1, :])))
+        anchor = jumps.cumsum(dim=-2)
+        # Averaging tangents that each step moves is averaging the tangents at one fixed pose.
+        decoded = _moved(self.decode(torch.stack(embeddings, dim=-2)), anchor)
         alpha = self.config.alpha
-        return Mixture(
+        average = Mixture(
             _moving_average(phi.logits, decoded.logits, alpha, dim=-2),
             _moving_average(phi.means, decoded.means, alpha, dim=-3),
             _moving_average(phi.log_stds, decoded.log_stds, alpha, dim=-3),
         )
+        return _moved(average, -anchor)
 
     def embed(self, h: Tensor, action: Tensor, observation: Tensor) -> Tensor:
         """Return the next embedding ``(..., 64)``: transition by the action, correction by the observation."""
@@ -214,6 +228,22 @@ class BeliefDynamics(nn.Module):
             self._buffer("prior_means") + scale * means,
             scale.log() + self._bound(self._buffer("prior_bounded") + log_stds.reshape(shape)),
         )
+
+    def _noise_part(self, jump: Tensor) -> Tensor:
+        """Return the part of a step between two pose estimates ``(..., 6)`` that is put down to their noise.
+
+        The latent pose is a tangent at the *latest* estimate. If the object rests, the tangent moves against every jump
+        of the estimate, and averaging it over steps averages the noise away; if the object moves, it does not.
+        Small jumps are noise, long ones motion: the weight exp(-|jump|^2 / 2 c^2) falls off smoothly, and a
+        thrown object leaves nothing behind.
+        """
+        prior = self.config.prior
+        translation, rotation = jump[..., :3], jump[..., 3:]
+        parts = []
+        for part, deviation in ((translation, prior.position_std), (rotation, prior.rotation_std)):
+            reach = self.config.steadiness * deviation
+            parts.append(part * torch.exp(-part.square().sum(dim=-1, keepdim=True) / (2.0 * reach**2)))
+        return torch.cat(parts, dim=-1)
 
     def _bound(self, value: Tensor) -> Tensor:
         """Squash ``value`` smoothly into the log-std bounds, slope one in the middle."""
@@ -257,6 +287,12 @@ def _remember(network: nn.Sequential) -> None:
     second.weight[pairs] = torch.eye(second.in_features)[pairs]
     third.weight[:MEMORY_DIM, pairs] = signed.T
     third.weight[:MEMORY_DIM, 2 * MEMORY_DIM :] = 0.0
+
+
+def _moved(phi: Mixture, motion: Tensor) -> Mixture:
+    """Return ``phi`` with its pose means moved by ``motion (..., 6)`` (small rotations, so tangents add)."""
+    rest = motion.new_zeros(*motion.shape[:-1], layout.LATENT_DIM - motion.shape[-1])
+    return Mixture(phi.logits, phi.means + torch.cat((motion, rest), dim=-1).unsqueeze(-2), phi.log_stds)
 
 
 def _moving_average(start: Tensor, values: Tensor, alpha: float, dim: int) -> Tensor:

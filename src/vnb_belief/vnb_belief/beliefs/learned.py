@@ -28,6 +28,7 @@ class LearnedBelief(Belief):
         self._model = model.eval()
         self._state: tuple[Tensor, Mixture] | None = None
         self._start = torch.eye(4)
+        self._motion = torch.zeros(6)
 
     @classmethod
     def from_checkpoint(cls, path: Path | None = None) -> LearnedBelief:
@@ -37,6 +38,7 @@ class LearnedBelief(Belief):
     @torch.no_grad()
     def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
         hold = observation.new_zeros(layout.ACTION_DIM)
+        self._motion = torch.zeros(6)
         return self._advance(self._model.initial_state(), hold, observation, T_hand_object)
 
     @torch.no_grad()
@@ -49,7 +51,11 @@ class LearnedBelief(Belief):
         start = start.to(observation.dtype)
         like = state[0]
         relative = relative_observation(observation, start).to(like)
-        advanced = self._model.step(*state, action.to(like), relative)
-        self._state, self._start = advanced, start  # only now: an error above leaves the belief as it was
+        advanced = self._model.step(*state, action.to(like), relative, self._motion.to(like))
+        self._state, self._start, self._motion = (
+            advanced,
+            start,
+            relative[layout.OBS_POSE],
+        )  # only now: an error above leaves the belief as it was
         phi = advanced[1]
         return Mixture(phi.logits.double().cpu(), phi.means.double().cpu(), phi.log_stds.double().cpu())

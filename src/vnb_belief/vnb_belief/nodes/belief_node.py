@@ -77,7 +77,7 @@ class BeliefNode(VnbNode):
         return self._last is not None and message.step == self._last[0] + 1
 
     def _skips(self, message: Observation) -> bool:
-        """Return whether observations were lost on the way, as on a busy machine with the wall clock; never in lockstep."""
+        """Return whether observations were lost, as on a busy machine with the wall clock; never in lockstep."""
         return not self.config.lockstep and self._last is not None and message.step > self._last[0]
 
     def _answered(self) -> bool:

@@ -98,8 +98,9 @@ def split_episodes(
     validation_fraction: float,
     held_out_objects: Sequence[str],
     held_out_regimes: Sequence[str],
+    validation_objects: Sequence[str] = (),
 ) -> Split:
-    """Split episodes by object and regime, then hold back a random part of the rest for validation.
+    """Split episodes by object and regime, then hold back a random part of the rest, or whole objects, for validation.
 
     Raises:
         DatasetError: If a held-out name has no episode, or training or validation would be empty.
@@ -109,6 +110,10 @@ def split_episodes(
     seen = np.flatnonzero(~unseen_object & ~unseen_regime)
     order = np.random.default_rng(seed).permutation(seen)
     count = round(validation_fraction * len(order))
+    if validation_objects:
+        unseen = _among(dataset.object_names[seen], validation_objects, "object")
+        order = np.concatenate((seen[unseen], seen[~unseen]))
+        count = int(unseen.sum())
     if count == 0 or count == len(order):
         raise DatasetError(
             f"data set: got {len(order)} episodes outside the held-out ones, {count} of them for validation; "

@@ -7,9 +7,9 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.console import Console
@@ -25,6 +25,7 @@ from vnb_belief.training.report import draw_curves
 from vnb_belief.training.sequences import Sequences, Split, fit_normalisation, make_sequences, split_episodes
 from vnb_grasp.errors import ConfigError, NonFiniteError
 
+_SENSED = layout.OBSERVATION_SLICES["force"].start
 CHECKPOINT_NAME = "learned.pt"
 STATE_NAME = "train_state.pt"
 REPORT_NAME = "training.json"
@@ -46,9 +47,13 @@ class TrainConfig:
         learning_rate: Peak rate of Adam; falls on a cosine to 1 % of it.
         weight_decay: Decoupled weight decay.
         clip_norm: Largest gradient norm.
+        input_noise: Noise on what is sensed of the hand while training, in units of each input's spread: what tells one
+            object from another (the joint angles at which the fingers meet it) is blurred, so that less of it is
+            learned by heart.
         friction_weight: Weight of the marginal log-likelihoods of friction beside the joint one (:func:`loss`).
         patience: Epochs without a better validation loss after which training stops.
         validation_fraction: Share of the seen episodes held back for early stopping.
+        validation_objects: Objects held back as a whole for early stopping, instead of a share of every object's.
         held_out_objects: Objects that training never sees.
         held_out_regimes: Friction regimes that training never sees.
         dynamics: Hyperparameters of the model.
@@ -57,7 +62,7 @@ class TrainConfig:
 
     data: Path
     out: Path
-    epochs: int = 500
+    epochs: int = 100
     seed: int = 0
     resume: bool = False
     device: str = "cpu"
@@ -65,9 +70,11 @@ class TrainConfig:
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
     clip_norm: float = 10.0
+    input_noise: float = 0.3
     friction_weight: float = 3.0
-    patience: int = 60
+    patience: int = 40
     validation_fraction: float = 0.15
+    validation_objects: tuple[str, ...] = ()
     held_out_objects: tuple[str, ...] = ()
     held_out_regimes: tuple[str, ...] = ()
     dynamics: DynamicsConfig = field(default_factory=DynamicsConfig)
@@ -80,7 +87,7 @@ class TrainConfig:
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0.0:
                 raise ConfigError(f"training {name}: got {getattr(self, name)}, expected > 0")
-        for name in ("weight_decay", "friction_weight"):
+        for name in ("weight_decay", "friction_weight", "input_noise"):
             if not getattr(self, name) >= 0.0:
                 raise ConfigError(f"training {name}: got {getattr(self, name)}, expected >= 0")
         if not 0.0 < self.validation_fraction < 1.0:
@@ -149,7 +156,12 @@ def run(config: TrainConfig, on_epoch: Callable[[int], None] | None = None) -> T
     dataset = EpisodeDataset.load(config.data)
     data_hash = dataset.content_hash()
     split = split_episodes(
-        dataset, config.seed, config.validation_fraction, config.held_out_objects, config.held_out_regimes
+        dataset,
+        config.seed,
+        config.validation_fraction,
+        config.held_out_objects,
+        config.held_out_regimes,
+        config.validation_objects,
     )
     sequences = make_sequences(dataset).to(config.device)
     state = _start(config, sequences.select(split.train))
@@ -238,12 +250,21 @@ def _train_epoch(config: TrainConfig, state: _State, sequences: Sequences, index
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # dropout draws from the global generator
         for batch_index in torch.split(order, config.batch_size):
-            batch = sequences.select(batch_index)
+            batch = _blurred(sequences.select(batch_index), state.model, config.input_noise)
             value = _descend(config, state, batch)
             count = int(batch.mask.sum())
             total, steps = total + value * count, steps + count
     state.model.eval()
     return total / steps
+
+
+def _blurred(batch: Sequences, model: BeliefDynamics, amount: float) -> Sequences:
+    """Return ``batch`` with noise on forces, joints and motion of the hand; the pose stays, as targets hang on it."""
+    if amount == 0.0:
+        return batch
+    spread = amount * cast(Tensor, model.observation_std)
+    spread = torch.cat((torch.zeros_like(spread[:_SENSED]), spread[_SENSED:]))
+    return replace(batch, observations=batch.observations + spread * torch.randn_like(batch.observations))
 
 
 def _descend(config: TrainConfig, state: _State, batch: Sequences) -> float:
@@ -319,6 +340,7 @@ def _write_report(
         "provenance": asdict(provenance),
         "reason": reason,
         "best_validation": state.best_validation,
+        "validation_objects": config.validation_objects,
         "held_out_objects": config.held_out_objects,
         "held_out_regimes": config.held_out_regimes,
         "episodes": {name: len(index) for name, index in vars(split).items()},
