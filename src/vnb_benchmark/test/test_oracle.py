@@ -49,7 +49,7 @@ def run(fake: Fake, **settings: Any) -> Episode:
 
 
 def test_the_order_begins_with_the_plain_methods() -> None:
-    first = [Candidate(name) for name in ("scripted", "tuned", "squeeze", "gentle")]
+    first = [Candidate(name) for name in ("scripted", "tuned", "squeeze", "gentle", "robust", "vnb")]
     others = [Candidate(name, i) for name in ("tuned", "squeeze") for i in range(3)]
     assert list(candidates(3)) == first + others
 
@@ -64,8 +64,8 @@ def test_all_are_tried_but_the_robots_own_choice_twice_and_the_best_is_kept() ->
 
 def test_the_cap_counts_tries() -> None:
     fake = Fake({})
-    assert run(fake, max_candidates=5).stop_reason == "scripted"  # the first of equals
-    assert fake.tried == [*list(candidates(LIBRARY))[:4], Candidate("tuned", 0)]
+    assert run(fake, max_candidates=7).stop_reason == "scripted"  # the first of equals
+    assert fake.tried == [*list(candidates(LIBRARY))[:6], Candidate("tuned", 0)]
 
 
 def test_a_robust_grasp_that_survives_enough_ends_the_search() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from vnb_benchmark.control import ControlChain, ControlStep
+from vnb_benchmark.starts import recall
 from vnb_grasp.frames.pose import Pose
 from vnb_sim_bridge.bridge import GroundTruth, SimBridge, StressReport
 from vnb_sim_bridge.pregrasp.approach import Approach, approach_motions
@@ -76,6 +77,8 @@ def run_episode(
     pregrasp: int | None = None,
     latency: int | None = None,
     disturbance_scale: float | None = None,
+    remember: bool = False,
+    qualities: bool = True,
 ) -> Episode:
     """Run one trial.
 
@@ -91,27 +94,32 @@ def run_episode(
         pregrasp: Index of the library's pre-grasp to close from; None takes the best that can be reached.
         latency: Decision steps by which commands reach the fingers late; None is the bridge's.
         disturbance_scale: Factor on the forces and torques of the tests; None is the bridge's.
+        remember: Keep where the approach ends with the bridge: the next method on the scenario starts there at once,
+            with the same future bit for bit. ``scene`` must then plan as it did before.
+        qualities: Compute the grasp quality of the true contacts, which takes a third of the time, at every step, or
+            at the last one only.
 
     Raises:
         MotionError: If no pre-grasp can be reached.
         VnbError: If the planner raises or decides what no hand can follow.
     """
-    bridge.reset(scenario)
     chain.reset()
-    bridge.settle(FIRST_REST)
     scene = scene or PlanningScene(scenario.object_name, scenario.hand)
-    reading = bridge.sensors.read(0)
-    approach = scene.choose_approach(reading.object_pose, reading.arm_q, only=pregrasp)
-    run_approach(bridge, approach, teleport=teleport)
+
+    def start() -> Approach:
+        return _start(bridge, scenario, scene, pregrasp, teleport=teleport)
+
+    approach = recall(bridge, (scenario, pregrasp, teleport), start) if remember else start()
     frame = bridge.begin_grasp(latency)
     steps: list[Step] = []
     reason = "step_limit"
     for n in range(max_steps + 1):
-        step = Step(chain.step(frame, scenario.seed), bridge.ground_truth())
+        control = chain.step(frame, scenario.seed)
+        decision = control.decision
+        step = Step(control, bridge.ground_truth(quality=qualities or decision.stop or n == max_steps))
         steps.append(step)
         if on_step is not None:
             on_step(step)
-        decision = step.control.decision
         if decision.stop:
             reason = decision.stop_reason
             break
@@ -119,3 +127,14 @@ def run_episode(
     run_lift(bridge, scene.lift_pose(approach.arm_q))
     report = bridge.stress_test(battery=battery, disturbance_scale=disturbance_scale)
     return Episode(scenario, approach.pregrasp.index, tuple(steps), reason, report)
+
+
+def _start(
+    bridge: SimBridge, scenario: Scenario, scene: PlanningScene, pregrasp: int | None, *, teleport: bool
+) -> Approach:
+    bridge.reset(scenario)
+    bridge.settle(FIRST_REST)
+    reading = bridge.sensors.read(0)
+    approach = scene.choose_approach(reading.object_pose, reading.arm_q, only=pregrasp)
+    run_approach(bridge, approach, teleport=teleport)
+    return approach

@@ -1,11 +1,11 @@
-"""The ceiling of scripted grasps: tries several in the simulator, on the very case it is judged on; the best counts.
+"""The ceiling of the methods: tries several in the simulator, on the very case it is judged on; the best counts.
 
 No robot can do this. The simulator is deterministic, so a trial that was tried is the trial that is judged.
 Candidates, in order:
 
 1. the plain ``scripted``, ``tuned`` and ``squeeze`` methods from the pre-grasp that they would choose themselves, so
    the oracle is never below any of the three;
-2. a gentle script from that pre-grasp, for objects that bear little;
+2. a gentle script from that pre-grasp, for objects that bear little, and the planners ``robust`` and ``vnb``;
 3. ``tuned``, then ``squeeze``, from every other pre-grasp of the library, best first.
 
 At most :data:`MAX_CANDIDATES` are tried, and none after one that is robust and survives :data:`ENOUGH` of the battery.
@@ -43,7 +43,7 @@ class Candidate:
 
 def candidates(pregrasps: int) -> Iterator[Candidate]:
     """Return the candidates for a library of that many entries in their order, before the cap."""
-    yield from (Candidate(setting) for setting in ("scripted", "tuned", "squeeze", "gentle"))
+    yield from (Candidate(setting) for setting in ("scripted", "tuned", "squeeze", "gentle", "robust", "vnb"))
     for setting in ("tuned", "squeeze"):
         yield from (Candidate(setting, i) for i in range(pregrasps))
 
@@ -73,6 +73,8 @@ class OracleMethod:
             "tuned": PlannerMethod("tuned", "prior"),
             "squeeze": PlannerMethod("squeeze", "prior"),
             "gentle": PlannerMethod("scripted", "prior", GENTLE),
+            "robust": PlannerMethod("robust"),
+            "vnb": PlannerMethod("vnb"),
         }
 
     def run(self, bridge: SimBridge, scene: PlanningScene, case: Case, beta: float) -> Episode:

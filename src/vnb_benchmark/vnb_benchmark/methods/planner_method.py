@@ -54,6 +54,9 @@ class PlannerMethod:
             pregrasp=pregrasp,
             latency=case.latency,
             disturbance_scale=case.disturbance_scale,
+            teleport=False,  # as through the node graph, so that the two give the same steps
+            remember=True,
+            qualities=False,
         )
 
     def _chain(self, bridge: SimBridge, case: Case, beta: float) -> ControlChain:

@@ -31,7 +31,8 @@ class StepFacts:
     Attributes:
         step: Decision step.
         force, contact: Sensed normal force [N] and contact flag per finger (5,).
-        epsilon_hat, epsilon_true: Grasp quality from touch, and of the true contacts.
+        epsilon_hat: Grasp quality from touch.
+        epsilon_true: Grasp quality of the true contacts; of the last step at least.
         force_true: True normal force per finger (5,) [N].
         object_position: True position of the object in the world (3,) [m].
         logits, means, log_stds: Belief mixture (K,), (K, D), (K, D); empty if there is none.
@@ -129,12 +130,16 @@ def verdict_facts(report: StressReport | Any) -> VerdictFacts:
 
 
 def digest_of(facts: TrialFacts) -> str:
-    """Return the SHA-256 over every step and the verdict, with exact float bytes; planning times are left out."""
+    """Return the SHA-256 over every step and the verdict, with exact float bytes.
+
+    Planning times are left out, and so is the true quality of all steps but the last, which is not always computed.
+    """
     hasher = hashlib.sha256()
     for step in facts.steps:
         for field in fields(step):
-            if field.name != "planning_time":
+            if field.name not in ("planning_time", "epsilon_true"):
                 _feed(hasher, getattr(step, field.name))
+    _feed(hasher, facts.steps[-1].epsilon_true if facts.steps else math.nan)
     _feed(hasher, (facts.pregrasp, facts.stop_reason, *astuple(facts.verdict)))
     return hasher.hexdigest()
 
