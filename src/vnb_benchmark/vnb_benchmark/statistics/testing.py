@@ -73,7 +73,7 @@ def broken_outcome(status: str = "crashed", **values: Any) -> Outcome:
         ("peak_force", "p_fail", "epsilon_hat", "epsilon_true", "planning_p50", "planning_p99"), math.nan
     )
     empty: dict[str, Any] = {"epsilon_series": (), "p_fail_series": (), "steps": 0, "stop_reason": "", "digest": ""}
-    return make_outcome(False, status=status, error="it broke", **{**nothing, **empty, **values})
+    return make_outcome(False, **{"status": status, "error": "it broke", **nothing, **empty, **values})
 
 
 def make_run(
