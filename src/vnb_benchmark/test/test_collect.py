@@ -13,7 +13,7 @@ CONFIG = CollectConfig(("cube", "tomato_soup_can"), episodes=4, steps=40)
 
 def test_labels_are_the_scenarios_and_the_pose_error_is_the_sensors() -> None:
     data = collect(CONFIG, "test")
-    assert len(data) == 4
+    assert 3 <= len(data) <= 4  # a start that is out of reach is left out
     for i, name in enumerate(data.object_names):
         scenarios = [draw_training_scenario(str(name), "l6_v31", 1_000_000 + k) for k in range(4)]
         mu = np.exp(data.theta[i, 0, layout.LOG_MU])
