@@ -114,11 +114,14 @@ def test_only_the_recorder_reads_the_truth(composed: Graph) -> None:
     readers = composed.conductor.get_subscriptions_info_by_topic("/ground_truth")
     assert [reader.node_name for reader in readers] == ["conductor"]
     written = {name for name, _ in composed.conductor.get_publisher_names_and_types_by_node("conductor", "/")}
-    heard: set[str] = set()
-    for name in CONTROL_CHAIN:
-        topics = composed.conductor.get_subscriber_names_and_types_by_node(name, "/")
-        heard |= {topic for topic, _ in topics}
-    assert heard >= {"/observation", "/belief", "/grasp_quality"}  # the walk saw the chain
+
+    def walk() -> set[str]:
+        nodes = (composed.conductor.get_subscriber_names_and_types_by_node(name, "/") for name in CONTROL_CHAIN)
+        return {topic for topics in nodes for topic, _ in topics}
+
+    # Nodes of one process learn of each other over the middleware, which takes a moment.
+    until(lambda: walk() >= {"/observation", "/belief", "/grasp_quality", "/hand/command"}, "the walk to see the chain")
+    heard = walk()
     assert not heard & written  # so that the recorder cannot pass on what it reads
     assert "/ground_truth" not in heard
 
@@ -333,7 +336,8 @@ def test_a_command_of_another_step_is_ignored(composed: Graph) -> None:
 # --- the end --------------------------------------------------------------------------------------------------------
 
 SCRIPT = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in a shell's background
 from vnb_bringup.graph.testing import GRAPH, SETTINGS, scenario
 from vnb_bringup.graph.{module} import {name}
 try:
