@@ -19,8 +19,10 @@ pytest.importorskip("vnb_msgs")
 
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.action import ActionClient, ActionServer
 from rclpy.context import Context
 from rclpy.parameter import Parameter
+from vnb_msgs.action import ExecuteGrasp
 from vnb_msgs.msg import ErrorCode
 
 from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
@@ -92,6 +94,18 @@ def test_parameters_are_those_of_the_dataclass(context: Context) -> None:
     assert node.describe_parameter("inner.width").description == "How deep and wide [m]."
     assert not node.has_parameter("table")
     node.destroy_node()
+
+
+def test_a_destroyed_node_leaves_the_graph_with_its_actions(context: Context) -> None:
+    node = make_node(context)
+    server = ActionServer(node, ExecuteGrasp, "grasp", lambda goal: ExecuteGrasp.Result())
+    client = ActionClient(node, ExecuteGrasp, "grasp")
+    watcher = VnbNode("watcher", context=context, enable_rosout=False)
+    assert set(watcher.get_node_names()) == {"tested", "watcher"}
+    node.destroy_node()
+    assert set(watcher.get_node_names()) == {"watcher"}
+    watcher.destroy_node()
+    del server, client  # kept until here: the node must not leave by their being collected
 
 
 @pytest.mark.parametrize("values", [{"count": 6}, {"speed": -0.1}, {"on": "maybe"}, {"count": 2.5}])

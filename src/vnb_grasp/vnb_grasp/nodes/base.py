@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.action import ActionClient, ActionServer
 from rclpy.node import Node
 from vnb_msgs.msg import ErrorCode
 
@@ -84,3 +85,10 @@ class VnbNode(Node):
     def close(self) -> None:
         """Let running callbacks end; called before the executor stops."""
         self.closing.set()
+
+    def destroy_node(self) -> None:
+        """Leave the graph: rclpy's own forgets the actions, and these keep the node in it for the process's life."""
+        for waitable in tuple(self.waitables):
+            if isinstance(waitable, ActionClient | ActionServer):
+                waitable.destroy()
+        super().destroy_node()
