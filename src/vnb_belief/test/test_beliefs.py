@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from vnb_belief.beliefs import BELIEFS, Belief, LearnedBelief, PriorBelief
+from vnb_belief.beliefs import BELIEFS, Belief, BeliefContext, LearnedBelief, PriorBelief
 from vnb_belief.checkpoint import Provenance, save_checkpoint
 from vnb_belief.dynamics import BeliefDynamics, DynamicsConfig
 from vnb_belief.features import pose_from_vector
 from vnb_belief.prior import prior_mixture
+from vnb_grasp.description import load_hand
 from vnb_grasp.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError, UnknownNameError
 
 
@@ -101,13 +102,97 @@ def test_prior_never_moves() -> None:
     assert torch.equal(mixture.log_stds, prior_mixture(8).log_stds)
 
 
+def context(checkpoint: Path | None = None) -> BeliefContext:
+    return BeliefContext(load_hand("l6_v31"), checkpoint=checkpoint)
+
+
 def test_registry_builds_by_name(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     save_checkpoint(path, BeliefDynamics(DynamicsConfig(num_components=2)), Provenance("c", 0, 1, "h", "d", 1, 1))
     _, observations, start = inputs()
-    assert BELIEFS["learned"](path).reset(observations[0], start).num_components == 2
-    assert BELIEFS["prior"](None).reset(observations[0], start).num_components == 8
+    assert BELIEFS["learned"](context(path)).reset(observations[0], start).num_components == 2
+    assert BELIEFS["prior"](context()).reset(observations[0], start).num_components == 8
     with pytest.raises(CheckpointError, match="no such file"):
-        BELIEFS["learned"](tmp_path / "none.pt")
-    with pytest.raises(UnknownNameError, match="learned, prior"):
+        BELIEFS["learned"](context(tmp_path / "none.pt"))
+    with pytest.raises(UnknownNameError, match="flow, implicit, learned, particle_filter, prior"):
         BELIEFS["psychic"]
+    for name in BELIEFS:
+        assert BELIEFS[name](context()).name == name
+
+
+def test_context_refuses_a_negative_seed() -> None:
+    with pytest.raises(ConfigError, match="seed"):
+        BeliefContext(load_hand("l6_v31"), seed=-1)
+
+
+@BOTH
+def test_summary_is_what_was_returned_last(belief: Belief) -> None:
+    actions, observations, start = inputs()
+    assert belief.reset(observations[0], start) is belief.mixture
+    assert belief.update(actions[0], observations[1]) is belief.mixture
+
+
+@BOTH
+def test_density_draws_and_entropy_are_those_of_the_summary(belief: Belief) -> None:
+    _, observations, start = inputs()
+    mixture = belief.reset(observations[0], start)
+
+    def generator() -> torch.Generator:
+        return torch.Generator().manual_seed(3)
+
+    draws = belief.sample(5, generator())
+    assert torch.equal(draws, mixture.sample(5, generator()))
+    assert_close(belief.log_prob(draws), mixture.log_prob(draws))
+    assert belief.log_prob(draws[0]).shape == ()
+    assert belief.log_prob(draws.reshape(5, 1, 26)).shape == (5, 1)
+    assert torch.equal(belief.entropy(generator()), mixture.entropy(64, generator()))
+
+
+@BOTH
+def test_prediction_leaves_the_belief_as_it_was(belief: Belief) -> None:
+    actions, observations, start = inputs()
+    now = belief.reset(observations[0], start)
+    predicted = belief.predict(actions[0])
+    assert predicted.means.shape == now.means.shape and predicted.means.dtype == torch.float64
+    assert belief.mixture is now
+    after = belief.update(actions[0], observations[1])
+    belief.reset(observations[0], start)
+    assert torch.equal(belief.update(actions[0], observations[1]).means, after.means)
+
+
+def test_learned_prediction_is_the_step_to_the_same_observation() -> None:
+    belief = learned()
+    actions, observations, start = inputs()
+    belief.reset(observations[0], start)
+    predicted = belief.predict(actions[0])
+    assert torch.equal(predicted.means, belief.update(actions[0], observations[0]).means)
+
+
+@pytest.mark.parametrize("belief", [learned(), PriorBelief(4)], ids=["learned", "prior"])
+def test_everything_needs_a_reset(belief: Belief) -> None:
+    theta = torch.zeros(26, dtype=torch.float64)
+    calls = (
+        lambda: belief.predict(torch.zeros(6)),
+        lambda: belief.sample(3),
+        lambda: belief.log_prob(theta),
+        lambda: belief.entropy(),
+        lambda: belief.mixture,
+    )
+    for call in calls:
+        with pytest.raises(ConfigError, match="reset"):
+            call()
+
+
+def test_bad_questions_are_refused() -> None:
+    belief = PriorBelief(4)
+    _, observations, start = inputs()
+    belief.reset(observations[0], start)
+    with pytest.raises(ShapeError, match="theta"):
+        belief.log_prob(torch.zeros(25))
+    with pytest.raises(NonFiniteError, match="theta"):
+        belief.log_prob(torch.full((26,), torch.nan))
+    for call in (belief.sample, lambda n: belief.entropy(None, n)):
+        with pytest.raises(ConfigError, match="draws"):
+            call(0)
+    with pytest.raises(ShapeError, match="action"):
+        belief.predict(torch.zeros(5))

@@ -79,13 +79,13 @@ def test_input_noise_leaves_the_pose_alone_and_follows_the_seed(make_dataset: Ma
     sequences = make_sequences(make_dataset(3, steps=4))
     model = BeliefDynamics(normalisation=fit_normalisation(sequences))
     torch.manual_seed(0)
-    once = train._blurred(sequences, model, 0.3).observations
+    once = train.blurred(sequences, model, 0.3).observations
     torch.manual_seed(0)
-    torch.testing.assert_close(train._blurred(sequences, model, 0.3).observations, once)
+    torch.testing.assert_close(train.blurred(sequences, model, 0.3).observations, once)
     moved = (once - sequences.observations).abs() > 0
     assert not moved[..., : layout.OBS_FORCE.start].any()
     assert moved[..., layout.OBS_FORCE.start :].all()
-    assert train._blurred(sequences, model, 0.0) is sequences
+    assert train.blurred(sequences, model, 0.0) is sequences
 
 
 @pytest.mark.parametrize("quantity", ["mu", "kappa", "pose", "theta"])

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from vnb_belief.beliefs.base import Belief
+from vnb_belief.beliefs.context import BeliefContext
 from vnb_belief.beliefs.learned import DEFAULT_CHECKPOINT, LearnedBelief
+from vnb_belief.beliefs.particle_filter import ParticleFilterBelief
 from vnb_belief.beliefs.prior import PriorBelief
 from vnb_grasp.registry import Registry
 
-BELIEFS: Registry[Callable[[Path | None], Belief]] = Registry("belief")
-"""Factories by name; the argument is a checkpoint path (None: the shipped one), which not every belief needs."""
+BELIEFS: Registry[Callable[[BeliefContext], Belief]] = Registry("belief")
+"""Factories by name."""
 
-BELIEFS.add("learned", LearnedBelief.from_checkpoint)
-BELIEFS.add("prior", lambda checkpoint: PriorBelief())
 
-__all__ = ["BELIEFS", "DEFAULT_CHECKPOINT", "Belief", "LearnedBelief", "PriorBelief"]
+def _flow(context: BeliefContext) -> Belief:
+    from vnb_belief.beliefs.flow import FlowBelief  # its library is loaded only where it is used
+
+    return FlowBelief.from_checkpoint(context.checkpoint, context.seed)
+
+
+def _implicit(context: BeliefContext) -> Belief:
+    from vnb_belief.beliefs.implicit import ImplicitBelief
+
+    return ImplicitBelief.from_checkpoint(context.checkpoint, context.seed)
+
+
+BELIEFS.add("learned", lambda context: LearnedBelief.from_checkpoint(context.checkpoint))
+BELIEFS.add("prior", lambda context: PriorBelief())
+BELIEFS.add("particle_filter", lambda context: ParticleFilterBelief(context.hand, context.obj, seed=context.seed))
+BELIEFS.add("flow", _flow)
+BELIEFS.add("implicit", _implicit)
+
+__all__ = [
+    "BELIEFS",
+    "DEFAULT_CHECKPOINT",
+    "Belief",
+    "BeliefContext",
+    "LearnedBelief",
+    "ParticleFilterBelief",
+    "PriorBelief",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vnb_belief.beliefs.base import Belief, not_reset
+from vnb_belief.beliefs.base import Belief
 from vnb_belief.mixture import Mixture
 from vnb_belief.prior import PriorConfig, prior_mixture
 
@@ -17,15 +17,16 @@ class PriorBelief(Belief):
         config: Ranges of the prior.
     """
 
+    name = "prior"
+
     def __init__(self, num_components: int = 8, config: PriorConfig | None = None) -> None:
-        self._mixture = prior_mixture(num_components, config)
-        self._started = False
+        self._prior = prior_mixture(num_components, config)
 
     def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
-        self._started = True
-        return self._mixture
+        return self._prior
+
+    def _predict(self, action: Tensor) -> Mixture:
+        return self._prior
 
     def _update(self, action: Tensor, observation: Tensor) -> Mixture:
-        if not self._started:
-            raise not_reset("prior")
-        return self._mixture
+        return self._prior

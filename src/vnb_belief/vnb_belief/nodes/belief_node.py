@@ -13,19 +13,17 @@ import torch
 from builtin_interfaces.msg import Time
 from vnb_msgs.msg import Belief, HandCommand, Observation
 
-from vnb_belief import layout
-from vnb_belief.beliefs import BELIEFS
+from vnb_belief import beliefs, layout
+from vnb_belief.beliefs import BELIEFS, BeliefContext
 from vnb_belief.mixture import Mixture
 from vnb_belief.nodes.messages import fill_belief, observation_from_message
-from vnb_grasp.description import load_hand
+from vnb_grasp.description import load_hand, load_object
 from vnb_grasp.errors import SimulationError
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.conversions import header, in_order
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
-
-_ENTROPY_DRAWS = 64
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,12 @@ class BeliefConfig:
     belief: str = parameter("learned", "registered name of the belief")
     checkpoint: str = parameter("", "path of the belief's checkpoint; empty takes the shipped one")
     hand: str = parameter("l6_v31", "hand variant")
+    seed: int = parameter(0, "seed of beliefs that draw")
     lockstep: bool = parameter(True, "true: wait for the command that led to an observation; false: none means hold")
 
 
 class BeliefNode(VnbNode):
-    """``observation`` and ``hand/command`` in, ``belief`` out. An observation of step 0 starts a grasp.
+    """``observation`` and ``hand/command`` in, ``belief`` out. Step 0 starts a grasp; its observation names the object.
 
     Raises:
         UnknownNameError: If the belief or the hand is not known.
@@ -50,13 +49,20 @@ class BeliefNode(VnbNode):
         super().__init__("belief", **options)
         self.config = declare(self, BeliefConfig)
         self._hand = load_hand(self.config.hand)
-        self._belief = BELIEFS[self.config.belief](Path(self.config.checkpoint) if self.config.checkpoint else None)
+        self._object_name = ""  # the first observation of a grasp tells
+        self._belief = self._make_belief(self._object_name)
         self._last: tuple[int, Time] | None = None  # step and stamp of the last observation that was followed
         self._command: HandCommand | None = None
         self._waiting: Observation | None = None
         self._out = self.create_publisher(Belief, "belief", qos.CHAIN)
         self.create_subscription(Observation, "observation", self._on_observation, qos.CHAIN)
         self.create_subscription(HandCommand, "hand/command", self._on_command, qos.COMMAND)
+
+    def _make_belief(self, object_name: str) -> beliefs.Belief:
+        config = self.config
+        obj = load_object(object_name) if object_name else None
+        checkpoint = Path(config.checkpoint) if config.checkpoint else None
+        return BELIEFS[config.belief](BeliefContext(self._hand, obj, checkpoint, config.seed))
 
     def _on_command(self, message: HandCommand) -> None:
         self._command = message
@@ -100,12 +106,15 @@ class BeliefNode(VnbNode):
 
         with self.border(fail):
             mixture = self._update(message)
-            fill_belief(answer, mixture, float(mixture.entropy(_ENTROPY_DRAWS, _generator(message.step))))
+            fill_belief(answer, mixture, float(self._belief.entropy(_generator(message.step))))
         self._out.publish(answer)
 
     def _update(self, message: Observation) -> Mixture:
         observation = observation_from_message(message, self._hand.joint_names)
         if message.step == 0:
+            if message.object_name != self._object_name:
+                self._belief = self._make_belief(message.object_name)
+                self._object_name = message.object_name
             mixture = self._belief.reset(observation.vector, observation.T_hand_object)
         elif self._continues(message) or self._skips(message):
             mixture = self._belief.update(self._action(), observation.vector)

@@ -117,6 +117,10 @@ class EpisodeDataset:
         regimes = np.array([e.regime for e in episodes], np.str_)
         return EpisodeDataset(actions, observations, theta, valid, mask, names, regimes, command)
 
+    def select(self, index: NDArray[np.int64]) -> EpisodeDataset:
+        """Return the episodes ``index``."""
+        return EpisodeDataset(**{name: getattr(self, name)[index] for name in _ARRAYS}, command=self.command)
+
     def content_hash(self) -> str:
         """Return the SHA-256 (hex) of version, layout and all arrays: equal data, equal hash."""
         digest = hashlib.sha256(f"{DATASET_VERSION}/{layout.LAYOUT_VERSION}".encode())

@@ -8,13 +8,17 @@ Scores are negative log-likelihoods [nats] of the true latent entries under the 
 - ``pose``: the joint marginal of the six tangent entries.
 - ``theta``: the joint of all valid entries.
 
-The same scores apply to every rival. Calibration of mu is reported beside them: probability integral transforms
+The same scores apply to every rival. :func:`evaluate_beliefs` computes them for any belief through the common
+interface, **from its mixture summary**: exact for beliefs that are mixtures; for the particle filter the summary is a
+kernel density of its particles, and for flow and implicit density, whose marginals have no closed form, a mixture
+fitted to draws. Calibration of mu is reported beside them: probability integral transforms
 should be uniform, central 50 % and 90 % intervals should hold the truth that often.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,9 +27,12 @@ from rich.table import Table
 from torch import Tensor
 
 from vnb_belief import layout
+from vnb_belief.beliefs.base import Belief
 from vnb_belief.dynamics import BeliefDynamics
+from vnb_belief.features import pose_from_vector
 from vnb_belief.mixture import Mixture
 from vnb_belief.prior import prior_mixture
+from vnb_belief.training.dataset import EpisodeDataset
 from vnb_belief.training.sequences import Sequences
 
 QUANTITIES = ("mu", "kappa", "pose", "theta")
@@ -101,7 +108,7 @@ def evaluate_rivals(model: BeliefDynamics, train: Sequences, test: Sequences) ->
     return Evaluation(
         episodes=len(test),
         scores={
-            name: {q: _summarise(_score(q, belief, test), test.mask) for q in QUANTITIES}
+            name: {q: _summarise(_score(q, belief, test.theta, test.valid), test.mask) for q in QUANTITIES}
             for name, belief in rivals.items()
         },
         calibration={name: _calibrate(belief, test) for name, belief in rivals.items()},
@@ -123,12 +130,51 @@ def fit_constant(train: Sequences, std_floor: float = 1e-3) -> Mixture:
     return Mixture(mean.new_zeros(1).float(), mean.unsqueeze(0).float(), log_std.unsqueeze(0).float())
 
 
-def _score(quantity: str, belief: Mixture, test: Sequences) -> Tensor:
-    """Return the negative log-likelihood at every step, shape ``(N, L)``."""
+@torch.no_grad()
+def evaluate_beliefs(beliefs: Mapping[str, Callable[[str], Belief]], dataset: EpisodeDataset) -> Evaluation:
+    """Score beliefs through their common interface, step by step as a robot would run them.
+
+    Args:
+        beliefs: Maker of each belief from the name of the object; called once per object.
+        dataset: Episodes to score.
+    """
+    scores: dict[str, dict[str, dict[str, Score]]] = {}
+    calibration: dict[str, Calibration] = {}
+    mask = torch.from_numpy(dataset.mask)
+    theta, valid = torch.from_numpy(dataset.theta).double(), torch.from_numpy(dataset.valid)
+    for name, make in beliefs.items():
+        made: dict[str, Belief] = {}
+        values = {quantity: torch.zeros(mask.shape, dtype=torch.float64) for quantity in QUANTITIES}
+        pits = []
+        for n, object_name in enumerate(dataset.object_names.tolist()):
+            if object_name not in made:
+                made[object_name] = make(object_name)
+            mixtures = _follow(made[object_name], dataset, n)
+            for step, mixture in enumerate(mixtures):
+                for quantity in QUANTITIES:
+                    values[quantity][n, step] = _score(quantity, mixture, theta[n, step], valid[n, step])
+            pits.append(_friction_pit(mixtures[-1], theta[n, len(mixtures) - 1]))
+        scores[name] = {quantity: _summarise(value, mask) for quantity, value in values.items()}
+        calibration[name] = _calibration(torch.cat(pits))
+    return Evaluation(episodes=len(dataset), scores=scores, calibration=calibration)
+
+
+def _follow(belief: Belief, dataset: EpisodeDataset, n: int) -> list[Mixture]:
+    """Return the belief's summaries along episode ``n``."""
+    observations = torch.from_numpy(dataset.observations[n]).double()
+    actions = torch.from_numpy(dataset.actions[n]).double()
+    mixtures = [belief.reset(observations[0], pose_from_vector(observations[0, layout.OBS_POSE]))]
+    for step in range(1, int(dataset.mask[n].sum())):
+        mixtures.append(belief.update(actions[step - 1], observations[step]))
+    return mixtures
+
+
+def _score(quantity: str, belief: Mixture, theta: Tensor, valid: Tensor) -> Tensor:
+    """Return the negative log-likelihood of ``theta (..., 26)``, shape ``(...)``."""
     if quantity == "theta":
-        return -belief.log_prob(test.theta, test.valid)
+        return -belief.log_prob(theta, valid)
     where = layout.LATENT_SLICES[quantity]
-    belief, theta = belief.marginal(where), test.theta[..., where]
+    belief, theta = belief.marginal(where), theta[..., where]
     if quantity == "pose":
         return -belief.log_prob(theta)
     return -belief.marginal_log_prob(theta).mean(dim=-1)
@@ -153,10 +199,19 @@ def _calibrate(belief: Mixture, test: Sequences) -> Calibration:
     """Pool the five contacts' probability integral transforms at the last step of each episode."""
     last = test.mask.sum(dim=1) - 1
     rows = torch.arange(len(last), device=last.device)
+    at_last = Mixture(belief.logits[rows, last], belief.means[rows, last], belief.log_stds[rows, last])
+    return _calibration(_friction_pit(at_last, test.theta[rows, last]).flatten())
+
+
+def _friction_pit(belief: Mixture, theta: Tensor) -> Tensor:
+    """Return the distribution function of each contact's log friction at the truth, shape ``(..., 5)``."""
     mu = belief.marginal(layout.LOG_MU)
-    means, stds = mu.means[rows, last], mu.stds[rows, last]
-    truth = test.theta[rows, last][:, layout.LOG_MU].unsqueeze(-2)
-    pit = (mu.weights[rows, last].unsqueeze(-1) * torch.special.ndtr((truth - means) / stds)).sum(dim=-2).flatten()
+    z = (theta[..., layout.LOG_MU].unsqueeze(-2) - mu.means) / mu.stds
+    return (mu.weights.unsqueeze(-1) * torch.special.ndtr(z)).sum(dim=-2)
+
+
+def _calibration(pit: Tensor) -> Calibration:
+    """Return the calibration of probability integral transforms ``(n,)``."""
     histogram = torch.histc(pit.double(), bins=_PIT_BINS, min=0.0, max=1.0) / len(pit)
     return Calibration(
         coverage_50=float(((pit > 0.25) & (pit < 0.75)).double().mean()),
@@ -168,11 +223,12 @@ def _calibrate(belief: Mixture, test: Sequences) -> Calibration:
 def format_table(title: str, evaluation: Evaluation) -> Table:
     """Return the scores as a table: one row per quantity and moment, one column per rival."""
     table = Table(title=f"{title}: NLL (nats) of {evaluation.episodes} episodes, lower is better")
-    for column in ("quantity", "moment", *RIVALS):
+    rivals = tuple(evaluation.scores)
+    for column in ("quantity", "moment", *rivals):
         table.add_column(column, justify="left" if column in ("quantity", "moment") else "right")
     for quantity in QUANTITIES:
         for moment in MOMENTS:
-            scores = [evaluation.scores[rival][quantity][moment] for rival in RIVALS]
+            scores = [evaluation.scores[rival][quantity][moment] for rival in rivals]
             best = min(score.mean for score in scores)
             cells = [
                 f"{'[bold]' if s.mean == best else ''}{s.mean:.3f} ± {s.standard_error:.3f}"

@@ -250,7 +250,7 @@ def _train_epoch(config: TrainConfig, state: _State, sequences: Sequences, index
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # dropout draws from the global generator
         for batch_index in torch.split(order, config.batch_size):
-            batch = _blurred(sequences.select(batch_index), state.model, config.input_noise)
+            batch = blurred(sequences.select(batch_index), state.model, config.input_noise)
             value = _descend(config, state, batch)
             count = int(batch.mask.sum())
             total, steps = total + value * count, steps + count
@@ -258,7 +258,7 @@ def _train_epoch(config: TrainConfig, state: _State, sequences: Sequences, index
     return total / steps
 
 
-def _blurred(batch: Sequences, model: BeliefDynamics, amount: float) -> Sequences:
+def blurred(batch: Sequences, model: BeliefDynamics, amount: float) -> Sequences:
     """Return ``batch`` with noise on forces, joints and motion of the hand; the pose stays, as targets hang on it."""
     if amount == 0.0:
         return batch
