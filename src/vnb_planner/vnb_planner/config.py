@@ -49,3 +49,9 @@ def require_count(name: str, value: int, low: int) -> None:
     """Raise :class:`ConfigError` unless ``value`` is an integer of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ConfigError(f"{name}: got {value!r}, expected an integer >= {low}")
+
+
+def require_flag(name: str, value: bool) -> None:
+    """Raise :class:`ConfigError` unless ``value`` is true or false (not a word or a number that may mean it)."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}: got {value!r}, expected true or false")

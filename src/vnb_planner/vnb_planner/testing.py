@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from vnb_belief.layout import LATENT_DIM, LOG_DAMPING, LOG_KAPPA, LOG_MU, POSE, SLIP_RAW
+from vnb_belief.layout import LATENT_DIM, LOG_DAMPING, LOG_KAPPA, LOG_MU, OBSERVATION_DIM, POSE, SLIP_RAW
 from vnb_belief.mixture import Mixture
 from vnb_planner.models import HandModel, ObjectModel, Situation
+from vnb_planner.planners.interface import PlanInput
 
 REACH = 0.06
 """Length of the tiny hand's fingers [m]."""
@@ -104,6 +108,24 @@ def make_mixture(
     log_stds[:, POSE] = torch.tensor(pose).log().double()
     p = torch.full((k,), 1.0 / k) if weights is None else torch.tensor(weights)
     return Mixture(p.double().log(), means, log_stds)
+
+
+def make_plan_input(situation: Situation | None = None, belief: Mixture | None = None, **changes: Any) -> PlanInput:
+    """What a planner is given: an open hand and two possible frictions, unless ``changes`` (fields) say otherwise."""
+    values: dict[str, Any] = {
+        "belief": belief or make_mixture((0.3, 0.8)),
+        "observation": torch.zeros(OBSERVATION_DIM, dtype=torch.float64),
+        **vars(situation or make_situation()),
+        "epsilon_hat": 0.0,
+        "step": 0,
+        "seed": 0,
+    }
+    return PlanInput(**{**values, **changes})
+
+
+def without_belief() -> PlanInput:
+    """What a planner is given before any belief has started."""
+    return replace(make_plan_input(), belief=None)
 
 
 def draws(mixture: Mixture, n: int, seed: int = 0) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -13,9 +13,12 @@ from torch import Tensor
 from vnb_belief.layout import LATENT_DIM, OBSERVATION_DIM
 from vnb_belief.mixture import Mixture
 from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
+from vnb_planner.failure.promise import Promise
 from vnb_planner.models import NUM_ACTUATED, NUM_FINGERS, HandModel, ObjectModel, Situation, require
 
 NUM_JOINTS = 11
+MAX_LIFT_SPEED = 0.05
+"""Fastest probe [m/s]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,7 @@ class PlanInput:
         step: Decision step, from 0.
         seed: Seed of the trial; with ``step`` it fixes every random draw.
         deadline: Time that the decision may take [s].
+        promise: What the pre-grasp library promises for the pre-grasp that the fingers close from; None if unknown.
 
     Raises:
         NonFiniteError: If a value is NaN or infinite.
@@ -52,6 +56,7 @@ class PlanInput:
     step: int
     seed: int
     deadline: float = math.inf
+    promise: Promise | None = None
 
     def __post_init__(self) -> None:
         require(self.observation, (OBSERVATION_DIM,), "observation")
@@ -93,13 +98,16 @@ class Decision:
         objective: Value of the planner's objective for the chosen action.
         cvar: Exact CVaR of the cost of the chosen action over the belief.
         expected_cost: Expected cost of the chosen action over the belief.
-        p_fail: Probability under the belief that the cost exceeds the failure threshold.
+        p_fail: Probability that the grasp as it is, with the fingers holding, would fail; calibrated where there is a
+            calibration, otherwise the belief's share of costs beyond the failure threshold.
         entropy: Entropy of the belief [nats].
         component: Mixture component for which the action was found; -1 if none.
         stop: Whether closing is finished.
         stop_reason: Why (``quality``, ``step_limit``, ...); empty if ``stop`` is False.
         planning_time: Time taken [s].
         deadline_met: False if the deadline cut the search short; the action is then the best found so far.
+        evidence: Named figures that ``p_fail`` was computed from; empty if the planner keeps none.
+        lift_speed: Vertical speed of the hand [m/s]: a probe lifts the object by millimetres while the fingers hold.
     """
 
     action: Tensor
@@ -114,6 +122,8 @@ class Decision:
     stop_reason: str = ""
     planning_time: float = 0.0
     deadline_met: bool = True
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    lift_speed: float = 0.0
 
 
 def check_decision(decision: Decision, method: str, step: int) -> Decision:
@@ -134,6 +144,8 @@ def check_decision(decision: Decision, method: str, step: int) -> Decision:
             raise ShapeError(f"{who}: got {name} {found}, expected a tensor of shape ({NUM_ACTUATED},)")
         if not torch.isfinite(value).all():
             raise NonFiniteError(f"{who}: got {name} {value.tolist()}, expected finite numbers")
+    if not 0.0 <= decision.lift_speed <= MAX_LIFT_SPEED:
+        raise ConfigError(f"{who}: got lift speed {decision.lift_speed}, expected 0 to {MAX_LIFT_SPEED} m/s")
     return decision
 
 

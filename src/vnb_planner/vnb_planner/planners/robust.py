@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
 from vnb_belief.layout import LOG_MU
 from vnb_belief.mixture import Mixture
-from vnb_grasp.errors import ConfigError
-from vnb_planner.config import from_mapping, require_positive
-from vnb_planner.models import HandModel, ObjectModel
-from vnb_planner.planners.interface import Decision, PlanInput
+from vnb_planner.config import require_positive
+from vnb_planner.planners.search import SearchConfig
 from vnb_planner.planners.vnb import VnbConfig, VnbPlanner
 
 LOWEST_FRICTION = math.sqrt(0.35 * 0.15)
@@ -41,18 +38,13 @@ class RobustConfig(VnbConfig):
 class RobustPlanner(VnbPlanner):
     """The risk-aware planner on a belief whose friction is a point; everything else stays as believed."""
 
+    name: ClassVar[str] = "robust"
+    config_type: ClassVar[type[SearchConfig]] = RobustConfig
     config: RobustConfig
 
-    @classmethod
-    def make(cls, hand: HandModel, target: ObjectModel, parameters: Mapping[str, Any] | None) -> RobustPlanner:
-        """Make the planner from a mapping of :class:`RobustConfig`'s fields."""
-        return cls(hand, target, from_mapping(RobustConfig, parameters))
-
-    def plan(self, given: PlanInput) -> Decision:
-        """See :class:`vnb_planner.planners.vnb.VnbPlanner`."""
-        if given.belief is None:
-            raise ConfigError("robust planner: got no belief, expected a mixture; start the belief before the planner")
-        return super().plan(replace(given, belief=fix_friction(given.belief, self.config.friction)))
+    def believe(self, belief: Mixture) -> Mixture:
+        """See :class:`vnb_planner.planners.search.SearchPlanner`."""
+        return fix_friction(belief, self.config.friction)
 
 
 def fix_friction(belief: Mixture, friction: float) -> Mixture:

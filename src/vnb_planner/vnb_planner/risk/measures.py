@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
+from vnb_grasp.errors import ConfigError
+from vnb_planner.risk.samples import probabilities, require_level, worst_first
 
 
 class RiskMeasure(Protocol):
@@ -29,12 +30,12 @@ class RiskMeasure(Protocol):
 
 def expectation(costs: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the weighted mean of ``costs`` ``(..., N)``, shape ``(...)``."""
-    return (_probabilities(costs, weights) * costs).sum(-1)
+    return (probabilities(costs, weights) * costs).sum(-1)
 
 
 def worst_case(costs: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the largest of ``costs`` ``(..., N)`` that has positive weight, shape ``(...)``."""
-    p = _probabilities(costs, weights)
+    p = probabilities(costs, weights)
     return costs.masked_fill(p <= 0, -torch.inf).amax(-1)
 
 
@@ -58,8 +59,8 @@ def cvar(costs: Tensor, beta: float, weights: Tensor | None = None) -> Tensor:
         ShapeError: If there is no sample or the shapes disagree.
         NonFiniteError: If ``costs`` or ``weights`` contain NaN or infinity.
     """
-    _require_level(beta)
-    ordered, p = _sorted(costs, _probabilities(costs, weights))
+    require_level(beta)
+    ordered, p = worst_first(costs, probabilities(costs, weights))
     taken = _tail_mass(p, beta)
     return (taken * ordered).sum(-1) / taken.sum(-1)
 
@@ -91,9 +92,9 @@ def smooth_cvar(costs: Tensor, beta: float, temperature: float, weights: Tensor 
         ShapeError: If there is no sample or the shapes disagree.
         NonFiniteError: If ``costs`` or ``weights`` contain NaN or infinity.
     """
-    _require_level(beta)
+    require_level(beta)
     scale = _softness(costs, beta, temperature, weights).unsqueeze(-1)
-    ordered, p = _sorted(costs, _probabilities(costs, weights))
+    ordered, p = worst_first(costs, probabilities(costs, weights))
     # The quantile is the cheapest atom of the tail: sorted from the worst, the last with positive tail mass.
     boundary = (_tail_mass(p, beta) > 0).sum(-1, keepdim=True) - 1
     eta = ordered.gather(-1, boundary)
@@ -102,7 +103,7 @@ def smooth_cvar(costs: Tensor, beta: float, temperature: float, weights: Tensor 
 
 def smooth_cvar_bound(costs: Tensor, beta: float, temperature: float, weights: Tensor | None = None) -> Tensor:
     """Return the bound on ``smooth_cvar - cvar`` (which is never negative), shape ``(...)``, unit of ``costs``."""
-    _require_level(beta)
+    require_level(beta)
     return _softness(costs, beta, temperature, weights) * math.log(2.0) / (1.0 - beta)
 
 
@@ -131,7 +132,7 @@ class CVaR:
     beta: float
 
     def __post_init__(self) -> None:
-        _require_level(self.beta)
+        require_level(self.beta)
 
     def __call__(self, costs: Tensor, weights: Tensor | None = None) -> Tensor:
         """See :func:`cvar`."""
@@ -146,7 +147,7 @@ class SmoothCVaR:
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        _require_level(self.beta)
+        require_level(self.beta)
         _require_temperature(self.temperature)
 
     def __call__(self, costs: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -154,41 +155,9 @@ class SmoothCVaR:
         return smooth_cvar(costs, self.beta, self.temperature, weights)
 
 
-def _require_level(beta: float) -> None:
-    if not 0.0 <= beta < 1.0:
-        raise ConfigError(f"CVaR level beta: got {beta}, expected [0, 1); use worst_case for the maximum")
-
-
 def _require_temperature(temperature: float) -> None:
     if not (temperature > 0.0 and math.isfinite(temperature)):
         raise ConfigError(f"CVaR temperature: got {temperature}, expected > 0 in units of the costs' spread")
-
-
-def _probabilities(costs: Tensor, weights: Tensor | None) -> Tensor:
-    """Check the samples and return their probabilities ``(..., N)``."""
-    if costs.ndim == 0 or costs.shape[-1] == 0:
-        raise ShapeError(f"costs: got shape {tuple(costs.shape)}, expected (..., N) with N > 0")
-    if not torch.isfinite(costs).all():
-        raise NonFiniteError("costs contain NaN or infinity; look at the cost function and the belief that made them")
-    if weights is None:
-        return torch.full_like(costs, 1.0 / costs.shape[-1])
-    try:
-        weights = weights.expand_as(costs)
-    except RuntimeError as error:
-        raise ShapeError(
-            f"weights: got shape {tuple(weights.shape)}, expected to match {tuple(costs.shape)}"
-        ) from error
-    if not torch.isfinite(weights).all():
-        raise NonFiniteError("risk weights contain NaN or infinity")
-    total = weights.sum(-1, keepdim=True)
-    if bool((weights < 0).any()) or not bool((total > 0).all()):
-        raise ConfigError("risk weights: expected non-negative with a positive sum, got a negative one or all zeros")
-    return weights / total
-
-
-def _sorted(costs: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
-    ordered, index = costs.sort(dim=-1, descending=True)
-    return ordered, p.gather(-1, index)
 
 
 def _tail_mass(p: Tensor, beta: float) -> Tensor:
@@ -200,7 +169,7 @@ def _tail_mass(p: Tensor, beta: float) -> Tensor:
 def _softness(costs: Tensor, beta: float, temperature: float, weights: Tensor | None) -> Tensor:
     """Return ``T = temperature * (1 - beta) * mean absolute deviation`` with its floor, shape ``(...)``."""
     _require_temperature(temperature)
-    p = _probabilities(costs, weights)
+    p = probabilities(costs, weights)
     mean = (p * costs).sum(-1, keepdim=True)
     spread = (p * (costs - mean).abs()).sum(-1)
     floor = torch.finfo(costs.dtype).eps * (1.0 + costs.detach().abs().amax(-1))

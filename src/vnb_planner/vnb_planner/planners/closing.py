@@ -1,0 +1,186 @@
+"""When closing is over, and what it came to: the stop, the probe before it, the calibrated failure probability.
+
+Closing ends when the grasp is good enough (tactile quality reached, and holding fails with at most ``delta``), when it
+gets no better (the expected cost of holding has not improved for some steps: squeezing on only wears it out), or at the
+step limit. If the failure probability is beyond ``delta`` by then, a probe comes first: the hand rises by millimetres
+while the fingers hold. Under the object's weight, low friction shows as motion in the hand; without tangential load it
+cannot be seen at all, and a belief that has not seen it must stay broad.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vnb_belief.layout import OBS_POSE
+from vnb_grasp.frames.se3 import exp_so3, log_so3
+from vnb_planner.config import require_count, require_in
+from vnb_planner.failure import FailureCalibration, collect_evidence
+from vnb_planner.models import ObjectModel
+from vnb_planner.planners.interface import MAX_LIFT_SPEED, PlanInput
+
+GRIPPED = 2
+"""Fingers that must touch before closing can be found not to get better."""
+
+
+@dataclass(frozen=True)
+class ClosingConfig:
+    """Parameters of the end of closing.
+
+    Attributes:
+        delta: Largest acceptable failure probability.
+        epsilon_des: Tactile quality at which closing stops, if the failure probability of holding is within ``delta``.
+        max_steps: Step T_max at which closing stops in any case; a probe begins early enough to end by then.
+        settle_steps: Steps without improvement after which closing stops.
+        settle_improvement: Improvement of the expected cost of holding that counts.
+        probe: Whether to probe when the failure probability is beyond ``delta``.
+        probe_speed: Speed of the hand in a probe [m/s].
+        probe_steps: Steps for which it rises.
+        probe_rest: Steps for which it then waits.
+    """
+
+    delta: float = 0.2
+    epsilon_des: float = 0.05
+    max_steps: int = 80
+    settle_steps: int = 15
+    settle_improvement: float = 0.01
+    probe: bool = True
+    probe_speed: float = 0.015
+    probe_steps: int = 5
+    probe_rest: int = 4
+
+    def __post_init__(self) -> None:
+        require_in("delta", self.delta, 0.0, 1.0)
+        require_in("epsilon_des", self.epsilon_des, 0.0, 1e6)
+        require_in("settle_improvement", self.settle_improvement, 0.0, 1e6)
+        require_in("probe_speed", self.probe_speed, 0.0, MAX_LIFT_SPEED)
+        for name in ("max_steps", "settle_steps", "probe_steps"):
+            require_count(name, getattr(self, name), 1)
+        require_count("probe_rest", self.probe_rest, 0)
+
+    @property
+    def probe_length(self) -> int:
+        """Steps that a probe takes."""
+        return self.probe_steps + self.probe_rest
+
+
+@dataclass(frozen=True)
+class HoldFigures:
+    """Risk figures of standing still: share of samples beyond the threshold, mean and tail mean of the cost, draws."""
+
+    p_fail: float
+    expected_cost: float
+    cvar: float
+    draws: int
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What follows for the step.
+
+    Attributes:
+        p_fail: Failure probability of the grasp as it is, calibrated if there is a calibration.
+        evidence: What it was computed from; empty if it is raw.
+        hold: Whether the fingers hold, whatever was planned.
+        lift_speed: Of the hand [m/s].
+        stop_reason: Why closing is over; empty if it is not.
+    """
+
+    p_fail: float
+    evidence: dict[str, float]
+    hold: bool = False
+    lift_speed: float = 0.0
+    stop_reason: str = ""
+
+
+class Closing:
+    """Follows one closing, step by step.
+
+    Args:
+        target: The object.
+        config: Parameters.
+        calibration: Of the failure probability; None leaves it raw.
+    """
+
+    def __init__(self, target: ObjectModel, config: ClosingConfig, calibration: FailureCalibration | None) -> None:
+        self.target = target
+        self.config = config
+        self.calibration = calibration
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last closing."""
+        self._step = -1
+        self._first_pose: Tensor | None = None
+        self._best = math.inf
+        self._since_best = 0
+        self._probed = 0
+        self._why = ""
+
+    def conclude(self, given: PlanInput, hold: HoldFigures) -> Conclusion:
+        """Return what follows from the figures of standing still; a step that is not later begins a new closing."""
+        if given.step <= self._step:
+            self.reset()
+        self._step = given.step
+        pose = given.observation[OBS_POSE].double()
+        self._first_pose = pose if self._first_pose is None else self._first_pose
+        p_fail, evidence = self._predict(given, hold, _motion(self._first_pose, pose))
+        if self._probed:
+            return self._go_on_probing(p_fail, evidence)
+        reason = self._reason(given, hold, p_fail)
+        doubtful = self.config.probe and p_fail > self.config.delta and bool(given.contact.any())
+        if reason and doubtful and given.step + self.config.probe_length <= self.config.max_steps:
+            self._why = reason
+            return self._go_on_probing(p_fail, evidence)
+        return Conclusion(p_fail, evidence, hold=bool(reason), stop_reason=reason)
+
+    def _go_on_probing(self, p_fail: float, evidence: dict[str, float]) -> Conclusion:
+        done = self._probed
+        self._probed += 1
+        if done >= self.config.probe_length:
+            return Conclusion(p_fail, evidence, hold=True, stop_reason=self._why)
+        speed = self.config.probe_speed if done < self.config.probe_steps else 0.0
+        return Conclusion(p_fail, evidence, hold=True, lift_speed=speed)
+
+    def _reason(self, given: PlanInput, hold: HoldFigures, p_fail: float) -> str:
+        """Return why closing is over, or an empty string."""
+        config = self.config
+        if given.epsilon_hat >= config.epsilon_des and p_fail <= config.delta:
+            return "quality"
+        room = config.probe_length if config.probe and p_fail > config.delta else 0
+        if given.step >= config.max_steps - room:
+            return "step_limit"
+        if hold.expected_cost < self._best - config.settle_improvement:
+            self._best, self._since_best = hold.expected_cost, 0
+        elif int(given.contact.sum()) >= GRIPPED:
+            self._since_best += 1
+        return "settled" if self._since_best >= config.settle_steps else ""
+
+    def _predict(self, given: PlanInput, hold: HoldFigures, motion: Tensor) -> tuple[float, dict[str, float]]:
+        if given.belief is None or given.promise is None:
+            return hold.p_fail, {}
+        evidence = collect_evidence(
+            target=self.target,
+            belief=given.belief,
+            force=given.force,
+            contact=given.contact,
+            epsilon_hat=given.epsilon_hat,
+            motion=motion,
+            p_fail=hold.p_fail,
+            expected_cost=hold.expected_cost,
+            cvar=hold.cvar,
+            draws=hold.draws,
+            promise=given.promise,
+        )
+        if self.calibration is None:
+            return hold.p_fail, evidence
+        return self.calibration.probability(evidence, self.target.name), evidence
+
+
+def _motion(first: Tensor, now: Tensor) -> Tensor:
+    """Return the twist (6,) from one observed pose to another: translation [m], rotation vector [rad]."""
+    turn = log_so3(exp_so3(now[3:]) @ exp_so3(first[3:]).mT)
+    return torch.cat((now[:3] - first[:3], turn))
