@@ -42,13 +42,26 @@ class Approach:
     via: tuple[Array, ...] = ()
 
 
-def approach_motions(approach: Approach) -> tuple[tuple[Array, float, tuple[tuple[Array, float], ...]], ...]:
-    """Return an approach's motions in order: finger target [rad], its duration [s], arm goals [rad] and speeds.
+Motion = tuple[Array, float, tuple[tuple[Array, float], ...]]
+"""Finger target (6,) [rad] and its duration [s], then arm goals (6,) [rad] and their speeds, relative to the limits."""
+
+
+def approach_motions(approach: Approach) -> tuple[Motion, ...]:
+    """Return an approach's motions in order.
 
     The speeds are fractions of the arm's limits; the last stretch, along which the hand closes in, is slow.
     """
     way = (*((q, 0.5) for q in approach.via), (approach.retreat_q, 0.5), (approach.arm_q, 0.2))
     return (approach.approach_hand, 0.4, way), (approach.pregrasp.preshape(), 1.0, ())
+
+
+def release_motions(approach: Approach, home: Array) -> tuple[Motion, ...]:
+    """Return the motions that let the object go and lead back to ``home`` (6,) [rad] the way the hand came from there.
+
+    From home on, another approach is planned like the first; a direct way past the object would have to be free too.
+    """
+    back = ((approach.retreat_q, 0.2), *((q, 0.5) for q in reversed(approach.via)), (home, 0.5))
+    return (approach.pregrasp.preshape(), 1.0, ()), (approach.approach_hand, 0.4, back)
 
 
 def reach(kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> Array:

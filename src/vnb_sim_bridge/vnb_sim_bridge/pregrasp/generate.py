@@ -1,13 +1,14 @@
 """Generate the pre-grasp library: random hand poses in two families, kept if the arm reaches them and the grasp holds.
 
-Every candidate is closed by a fixed squeeze in the simulator, lifted, and put through the battery; the best are tested
-again at two frictions and with pose errors, and what remains is the library.
+Every candidate is tried in the simulator under conditions that it cannot choose (see :mod:`.evaluate`); what comes
+through best is the library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -15,12 +16,10 @@ from numpy.typing import NDArray
 
 from vnb_grasp.errors import MotionError, SimulationError
 from vnb_sim_bridge.arm.kinematics import ArmKinematics
-from vnb_sim_bridge.arm.motion import cartesian_line
-from vnb_sim_bridge.pregrasp.approach import plan_approach
 from vnb_sim_bridge.pregrasp.closure import ClosureFilter
+from vnb_sim_bridge.pregrasp.evaluate import Candidate, Condition, conditions, measure, values
 from vnb_sim_bridge.pregrasp.library import PreGrasp
 from vnb_sim_bridge.scenario import Scenario
-from vnb_sim_bridge.stress.battery import run_battery, run_nominal
 from vnb_sim_bridge.world.world import World
 
 Array = NDArray[np.float64]
@@ -33,69 +32,12 @@ RETREATS = (
     (-0.7071, -0.7071, 0.0),
 )
 OBJECT_CLEARANCE = 0.004
-LIFT = 0.05
-
-
-@dataclass(frozen=True)
-class Trial:
-    """How one candidate did in one scenario."""
-
-    lifted: bool
-    survival: float
-    nominal: bool
-    peak_force: float
-
-
-def scripted_close(world: World, effort: Array, steps: int = 60) -> None:
-    """Close thumb pitch and fingers at 0.6 rad/s until each stalls at its effort limit (6,) [N m]."""
-    velocity = np.array([0.0, 0.6, 0.6, 0.6, 0.6, 0.6])
-    for _ in range(steps):
-        world.drive_hand(velocity, effort, world.parameters.decision_period)
-        world.step(world.parameters.substeps)
-
-
-def effort_of(world: World, squeeze: float, finger_ratio: float) -> Array:
-    """Return effort limits (6,) [N m]: the thumb at its limits (the fingers push it back), the fingers at a share."""
-    effort = world.torque_limit * squeeze
-    effort[0] = world.torque_limit[0]
-    effort[1] = world.torque_limit[1]
-    effort[2:] *= finger_ratio
-    return effort
-
-
-class Candidate:
-    """A candidate's arm motion for one world; raises :class:`MotionError` if the arm cannot make it from its home."""
-
-    def __init__(self, kinematics: ArmKinematics, pregrasp: PreGrasp, T_world_object: Array) -> None:
-        approach = plan_approach(kinematics, pregrasp, T_world_object, np.array(kinematics.world.arm.home))
-        self.pregrasp = pregrasp
-        self.arm_q = approach.arm_q
-        goal = approach.T_world_hand.copy()
-        goal[2, 3] += LIFT
-        self.lift = cartesian_line(kinematics, self.arm_q, approach.T_world_hand, goal, np.full(6, 3.0), 1.0, 1.0)
-
-
-def try_candidate(world: World, candidate: Candidate, friction: float, squeeze: float) -> Trial:
-    """Close, lift and test one candidate at effective friction ``friction``."""
-    pregrasp = candidate.pregrasp
-    world.reset(world.scenario)
-    world.set_friction(friction)
-    world.teleport_arm(candidate.arm_q)
-    world.teleport_hand(pregrasp.preshape())
-    world.step(25)
-    scripted_close(world, effort_of(world, squeeze, pregrasp.finger_ratio))
-    world.hold_hand()
-    start = world.object_pose()[2, 3]
-    period = 0.004
-    for i in range(round(1.0 / period)):
-        world.set_arm_target(candidate.lift.sample((i + 1) * period))
-        world.step(round(period / world.parameters.timestep))
-    world.step(round(0.2 / world.parameters.timestep))
-    if world.object_pose()[2, 3] - start < 0.8 * LIFT or world.object_on_table():
-        return Trial(False, 0.0, False, 0.0)
-    nominal = run_nominal(world)
-    outcomes = run_battery(world)
-    return Trial(True, float(np.mean([o.survived for o in outcomes])), nominal.success, nominal.peak_force)
+RACE, FINAL = 6, 24
+"""Conditions of the race, and further ones for the finalists."""
+_LEADERS = 6
+_PLACES = 8
+_SLACK = 0.35
+"""By how much [value] one trial may fall behind the last leader's before a candidate is given up."""
 
 
 def sample_pregrasp(rng: np.random.Generator, object_name: str, half_height: float, retreat_index: int) -> PreGrasp:
@@ -143,6 +85,9 @@ def generate(
 ) -> list[PreGrasp]:
     """Return the best pre-grasps found with ``evaluations`` simulated candidates.
 
+    A candidate is tried under one condition after another and given up as soon as it falls behind the best so far;
+    the finalists are tried under many more, which give their scores.
+
     Args:
         object_name: Object description.
         hand: Hand variant.
@@ -156,40 +101,79 @@ def generate(
     world = World(Scenario(object_name, hand=hand))
     kinematics = ArmKinematics(world)
     closure = ClosureFilter(kinematics)
+    race = _Race(conditions(RACE + FINAL, seed)[:RACE])
     found: list[tuple[float, PreGrasp]] = []
+    done = 0
 
     def consider(sample: PreGrasp) -> None:
-        world.reset(world.scenario)
+        nonlocal done
         try:
             candidate = Candidate(kinematics, sample, world.object_pose())
-            trials = [try_candidate(world, candidate, friction, sample.squeeze) for friction in (0.55, 0.3)]
-        except (MotionError, SimulationError):
+        except MotionError:
             return
-        found.append((float(np.mean([_value(t) for t in trials])), sample))
-        found.sort(key=lambda item: -item[0])
+        done += 1
+        with suppress(SimulationError):
+            value = race.run(values(world, candidate, race.conditions))
+            if value is not None:
+                found.append((value, sample))
+                found.sort(key=lambda item: -item[0])
         if progress is not None:
-            progress(len(found), evaluations, found[0][0])
+            progress(done, evaluations, found[0][0] if found else 0.0)
 
     for sample in start:
         consider(sample)
-    draws = 0 if 3 * len(found) >= evaluations else 40 * evaluations
+    draws = 0 if 3 * done >= evaluations else 40 * evaluations
     for sample in _ranked_samples(rng, closure, object_name, world.object.half_height, draws):
-        if 3 * len(found) < evaluations:
+        if 3 * done < evaluations:
             consider(sample)
     for _ in range(20 * evaluations):
-        if len(found) >= evaluations or not found:
+        if done >= evaluations or not found:
             break
         parent = found[min(int(rng.exponential(2.5)), len(found) - 1)][1]
         child = mutate(rng, parent)
         if closure.clearance(child) >= OBJECT_CLEARANCE and closure.epsilon(child) > 0:
             consider(child)
-    scored = [_score(hand, sample) for value, sample in _spread(found, 2 * keep) if value > 0]
-    return _distinct(sorted(scored, key=lambda p: -p.score), keep)
+    final = conditions(RACE + FINAL, seed)
+    scored = []
+    for _, sample in _spread(found, 2 * keep):
+        if _within_reach(kinematics, sample, world.object_pose(), np.random.default_rng([seed, 81])):
+            scored.append(measure(world, Candidate(kinematics, sample, world.object_pose()), final))
+    return _distinct(sorted((p for p in scored if p.score > 0), key=lambda p: -p.score), keep)
 
 
-def _value(trial: Trial) -> float:
-    """Return what a trial is worth: survival, a bonus for the nominal test, a malus beyond 18 N at a fingertip."""
-    return trial.survival + 0.2 * trial.nominal - 0.02 * max(0.0, trial.peak_force - 18.0)
+def _within_reach(kinematics: ArmKinematics, sample: PreGrasp, pose: Array, rng: np.random.Generator) -> bool:
+    """Return whether the arm reaches a pre-grasp for most of the places where the object may stand."""
+    reached = 0
+    for _ in range(_PLACES):
+        moved = pose.copy()
+        moved[:3, :3] = _rotation("z", float(rng.normal(0.0, 0.1))) @ pose[:3, :3]
+        moved[:3, 3] += rng.normal(0.0, [0.01, 0.01, 0.0015])
+        try:
+            Candidate(kinematics, sample, moved)
+        except MotionError:
+            continue
+        reached += 1
+    return 4 * reached >= 3 * _PLACES
+
+
+class _Race:
+    """Compares candidates condition by condition, so that a poor one costs one trial and not six."""
+
+    def __init__(self, under: tuple[Condition, ...]) -> None:
+        self.conditions = under
+        self._leaders: list[list[float]] = []  # running means of those that came through, best first
+
+    def run(self, trials: Iterator[float]) -> float | None:
+        """Return the mean value over all conditions, or None for a candidate that was given up."""
+        means: list[float] = []
+        total = 0.0
+        for i, value in enumerate(trials):
+            total += value
+            means.append(total / (i + 1))
+            if len(self._leaders) >= _LEADERS and means[-1] < self._leaders[-1][i] - _SLACK / (i + 1):
+                return None
+        self._leaders = sorted([*self._leaders, means], key=lambda run: -run[-1])[:_LEADERS]
+        return means[-1]
 
 
 def slide(pregrasp: PreGrasp, distance: float) -> PreGrasp:
@@ -240,32 +224,6 @@ def _ranked_samples(
             if epsilon > 0:
                 ranked.append((epsilon, sample))
     return [sample for _, sample in sorted(ranked, key=lambda item: -item[0])]
-
-
-def _score(hand: str, pregrasp: PreGrasp) -> PreGrasp:
-    """Score at two frictions and two pose errors, over two squeeze levels; keep the best level."""
-    errors = ((0.0, 0.0, 0.0), (0.004, -0.004, 0.08))
-    best, best_squeeze = -1.0, pregrasp.squeeze
-    for squeeze in (pregrasp.squeeze, 0.6):
-        total = []
-        for dx, dy, yaw in errors:
-            world = World(Scenario(pregrasp.object_name, hand=hand, object_yaw=yaw))
-            kinematics = ArmKinematics(world)
-            try:
-                candidate = Candidate(kinematics, pregrasp, _shifted(world.object_pose(), dx, dy))
-                trials = [try_candidate(world, candidate, friction, squeeze) for friction in (0.25, 0.6)]
-            except (MotionError, SimulationError):
-                trials = [Trial(False, 0.0, False, 0.0)] * 2
-            total += [_value(t) for t in trials]
-        if float(np.mean(total)) > best:
-            best, best_squeeze = float(np.mean(total)), squeeze
-    return replace(pregrasp, score=round(best, 3), squeeze=best_squeeze)
-
-
-def _shifted(pose: Array, dx: float, dy: float) -> Array:
-    result = pose.copy()
-    result[:2, 3] += (dx, dy)
-    return result
 
 
 def _distinct(pregrasps: list[PreGrasp], keep: int) -> list[PreGrasp]:

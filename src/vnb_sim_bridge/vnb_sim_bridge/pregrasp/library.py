@@ -18,6 +18,8 @@ from vnb_grasp.errors import DescriptionError, UnknownNameError
 
 Array = NDArray[np.float64]
 
+FRICTIONS = (0.24, 0.28, 0.34, 0.4, 0.55, 0.62)
+"""Effective frictions at which pre-grasps are measured: the regimes' range is 0.23 to 0.65."""
 _SYMMETRY_TURNS = {"none": 1, "box": 2, "cube": 4, "axial": 12, "sphere": 12}
 
 
@@ -34,7 +36,8 @@ class PreGrasp:
         finger_ratio: Finger effort over its limit, as a fraction of the thumb's.
         squeeze: Share of the torque limits at which the grasp scored.
         retreat: Unit direction, hand frame, along which the hand leaves (and comes in reverse).
-        score: Mean battery survival at effective friction 0.25 and 0.6, with a bonus for the nominal test.
+        robust: Share of robust grasps at each of :data:`FRICTIONS`, lowest first; empty if it was not measured.
+        score: Mean value over the conditions of the search, 0 to 1; see :mod:`vnb_sim_bridge.pregrasp.evaluate`.
     """
 
     object_name: str
@@ -48,6 +51,20 @@ class PreGrasp:
     squeeze: float
     retreat: tuple[float, float, float]
     score: float
+    robust: tuple[float, ...] = ()
+
+    def success(self, friction: Array) -> Array:
+        """Return the share of robust grasps expected at effective frictions (...), between those that were measured.
+
+        Raises:
+            DescriptionError: If it was not measured; ``./vnb pregrasps`` does so.
+        """
+        if len(self.robust) != len(FRICTIONS):
+            raise DescriptionError(
+                f"pre-grasp {self.index} of {self.object_name}: got {len(self.robust)} shares of robust grasps, "
+                f"expected one for each of {len(FRICTIONS)} frictions; ./vnb pregrasps measures them"
+            )
+        return np.interp(np.log(friction), np.log(FRICTIONS), self.robust)
 
     def T_object_hand(self) -> Array:
         """Return the pose of the hand's base in the object frame (4, 4)."""
@@ -122,4 +139,6 @@ def write_library(path: Path, libraries: Mapping[str, Sequence[PreGrasp]], remar
 def _entry(pregrasp: PreGrasp) -> dict[str, object]:
     skip = ("object_name", "index")
     values = {f.name: getattr(pregrasp, f.name) for f in fields(pregrasp) if f.name not in skip}
-    return {k: [round(x, 5) for x in v] if isinstance(v, tuple) else round(v, 4) for k, v in values.items()}
+    return {
+        k: [round(float(x), 5) for x in v] if isinstance(v, tuple) else round(float(v), 4) for k, v in values.items()
+    }
