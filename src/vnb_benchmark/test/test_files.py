@@ -45,6 +45,8 @@ SCENARIOS = st.builds(
     object_y=NUMBER,
     object_yaw=NUMBER,
     pose_bias=st.tuples(*[NUMBER] * 6),
+    pose_translation_std=POSITIVE,
+    pose_rotation_std=POSITIVE,
     torque_scale=POSITIVE,
 )
 PARAMETERS = st.builds(
@@ -101,7 +103,7 @@ def saved(tmp_path: Path) -> Path:
 def test_every_field_is_in_the_file_in_order_and_one_case_per_line(saved: Path) -> None:
     lines = saved.read_text().splitlines()
     document = json.loads(saved.read_text())
-    assert (document["schema"], document["schema_version"]) == ("vnb/scenario-set", 1)
+    assert (document["schema"], document["schema_version"]) == ("vnb/scenario-set", 2)
     assert list(document) == sorted(document)
     cases = [line for line in lines if '"index"' in line]
     assert len(cases) == 14
@@ -142,9 +144,9 @@ def edited(change: Callable[[Document], Any]) -> str:
     [
         (lambda d: d.update(schema="vnb/other"), "field schema: got 'vnb/other', expected 'vnb/scenario-set'"),
         (lambda d: d.pop("schema"), "field schema: got nothing"),
-        (lambda d: d.update(schema_version=2), "field schema_version: got 2, expected 1"),
+        (lambda d: d.update(schema_version=1), "field schema_version: got 1, expected 2"),
         (lambda d: d.update(schema_version=True), "field schema_version: got True"),
-        (lambda d: d.update(schema_version=1.0), "field schema_version: got 1.0"),
+        (lambda d: d.update(schema_version=2.0), "field schema_version: got 2.0"),
         (lambda d: d.update(colour="red"), "field colour: got an unknown field"),
         (lambda d: d.pop("betas"), "field betas: got nothing"),
         (lambda d: d.update(betas=[0.9, "0.5"]), "field betas.1: got '0.5', expected: .*number"),

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from vnb_belief.beliefs import BELIEFS
 from vnb_benchmark.methods.oracle import OracleMethod
 from vnb_benchmark.methods.planner_method import PlannerMethod
 from vnb_benchmark.methods.registry import METHODS, make_method, method_names
 from vnb_grasp.errors import ConfigError, UnknownNameError
+from vnb_planner.planners import PLANNERS
 
 Install = Callable[..., None]
 
@@ -41,10 +43,18 @@ def make(): return PlannerMethod('noop', 'prior')
 
 
 def test_this_projects_methods_and_which_take_beta() -> None:
-    assert METHODS.names() == ("vnb", "robust", "scripted", "tuned", "squeeze", "noop", "random", "oracle")
+    searching = ("vnb", "gauss", "gauss_cvar", "cem", "pf", "robust")
+    assert METHODS.names() == (*searching, "scripted", "tuned", "squeeze", "noop", "random", "oracle")
     assert method_names()[: len(METHODS.names())] == METHODS.names()
     methods = {name: make_method(name) for name in METHODS.names()}
-    assert {name for name, method in methods.items() if method.uses_beta} == {"vnb", "robust"}
+    assert {name for name, method in methods.items() if method.uses_beta} == set(searching) - {"gauss"}
+    planners = {name: method for name, method in methods.items() if isinstance(method, PlannerMethod)}
+    assert all(method.planner == name and name in PLANNERS for name, method in planners.items())
+    assert {name: method.belief for name, method in planners.items() if name in searching} == {
+        **dict.fromkeys(searching, "learned"),
+        "pf": "particle_filter",
+    }
+    assert all(method.belief in BELIEFS for method in planners.values())
     assert isinstance(methods["oracle"], OracleMethod)
     assert make_method("vnb") is not methods["vnb"]
 

@@ -73,7 +73,13 @@ def test_pose_errors_come_to_the_scenarios_of_the_friction_regime(regime: str, f
     assert (errors.max(axis=0) > [0.9 * POSE_TRANSLATION, 0.9 * POSE_ROTATION]).all()
     for wrong, right in zip(of_regime(cases, regime), of_regime(cases, friction), strict=True):
         assert wrong.parameters == WorldParameters()
-        assert replace(wrong.scenario, pose_bias=right.scenario.pose_bias) == right.scenario
+        scenario = right.scenario
+        assert wrong.scenario == replace(
+            scenario,
+            pose_bias=wrong.scenario.pose_bias,
+            pose_translation_std=POSE_TRANSLATION * 5.0**-0.5,
+            pose_rotation_std=POSE_ROTATION * 5.0**-0.5,
+        )
 
 
 def test_the_shifted_simulator_comes_to_the_scenarios_of_both_friction_regimes() -> None:
@@ -119,6 +125,8 @@ def leveled(case: Case, like: Case) -> Case:
     scenario = replace(
         case.scenario,
         pose_bias=like.scenario.pose_bias,
+        pose_translation_std=like.scenario.pose_translation_std,
+        pose_rotation_std=like.scenario.pose_rotation_std,
         friction_object=like.scenario.friction_object,
         mass_scale=like.scenario.mass_scale,
     )

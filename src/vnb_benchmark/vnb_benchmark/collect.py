@@ -15,16 +15,20 @@ from vnb_belief.observation import ObservationStep, make_observation
 from vnb_belief.training.dataset import Episode, EpisodeDataset, latent_label
 from vnb_grasp.errors import ConfigError, MotionError, SimulationError
 from vnb_perception.tactile_quality import TactileQuality
+from vnb_planner.planners.closing import ClosingConfig
 from vnb_sim_bridge.bridge import GroundTruth, SimBridge
 from vnb_sim_bridge.pregrasp.approach import reach
 from vnb_sim_bridge.pregrasp.generate import mutate
 from vnb_sim_bridge.pregrasp.library import PreGrasp, load_pregrasps
-from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario, draw_scenario, stream
+from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario, ScenarioSpread, draw_scenario, stream
 from vnb_sim_bridge.sensors.frame import SensorFrame
 
 Array = NDArray[np.float64]
 
 _BATCH = 10
+_PROBING = 0.7
+_SENSOR_FACTORS = (0.5, 4.0)
+"""Range of the pose sensor's spread, relative to the usual one."""
 _START_DRAWS = 4
 
 
@@ -54,7 +58,10 @@ class CollectConfig:
 
 
 class ExploringClosure:
-    """Closes with a random speed per finger, then squeezes, eases and wiggles at random, within the torque limits."""
+    """Closes with a random speed per finger, then squeezes, eases and wiggles at random, within the torque limits.
+
+    Most closures also probe once, as a planner may: the hand rises by millimetres while the fingers hold.
+    """
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -64,6 +71,17 @@ class ExploringClosure:
         self._delay = rng.integers(0, 8, 5) * (rng.random() < 0.3)
         self._drift = np.zeros(5)
         self._touched = np.zeros(5, dtype=bool)
+        probe = ClosingConfig()
+        self._lift = np.zeros(0)
+        self._probe_at = -1
+        if rng.random() < _PROBING:
+            self._probe_at = int(rng.integers(20, 45))
+            self._lift = np.repeat([probe.probe_speed, 0.0], [probe.probe_steps, probe.probe_rest])
+
+    def lift_speed(self, step: int) -> float | None:
+        """Return the hand's upward speed in a probe [m/s], None outside of one."""
+        since = step - self._probe_at
+        return float(self._lift[since]) if self._probe_at >= 0 and 0 <= since < len(self._lift) else None
 
     def command(self, step: int, contact: NDArray[np.bool_], torque_limit: Array) -> tuple[Array, Array]:
         """Return finger velocities (6,) [rad/s] and effort limits (6,) [N m]."""
@@ -79,10 +97,20 @@ class ExploringClosure:
 
 
 def draw_training_scenario(object_name: str, hand: str, seed: int) -> Scenario:
-    """Draw a scenario whose effective friction is log-uniform over all regimes' range, so that none is rare."""
-    scenario = draw_scenario(object_name, "wide", seed, hand)
+    """Draw a scenario whose effective friction is log-uniform over all regimes' range, so that none is rare.
+
+    The pose sensor's accuracy differs from scenario to scenario, up to errors of 15 mm and 15 degrees, and is stated.
+    """
     rng = stream(seed, f"training friction/{object_name}")
     effective = float(np.exp(rng.uniform(np.log(0.22), np.log(0.66))))
+    usual = ScenarioSpread()
+    factor = float(np.exp(rng.uniform(*np.log(_SENSOR_FACTORS))))
+    spread = replace(
+        usual,
+        pose_bias_translation=factor * usual.pose_bias_translation,
+        pose_bias_rotation=factor * usual.pose_bias_rotation,
+    )
+    scenario = draw_scenario(object_name, "wide", seed, hand, spread=spread)
     return replace(scenario, friction_object=effective**2 / FRICTION_FINGER)
 
 
@@ -146,7 +174,9 @@ def collect_episode(bridge: SimBridge, scenario: Scenario, steps: int) -> Episod
     readings = [_reading(bridge, quality, frame)]
     for n in range(steps):
         velocity, effort = closure.command(n, readings[-1][2], bridge.world.torque_limit)
-        frame = bridge.decide(n, velocity, effort)
+        lift = closure.lift_speed(n)
+        velocity = velocity if lift is None else np.zeros(6)
+        frame = bridge.decide(n, velocity, effort, lift or 0.0)
         actions.append(velocity)
         readings.append(_reading(bridge, quality, frame))
     labels = [_label(scenario, observation, truth, frame) for observation, truth, _, frame in readings]

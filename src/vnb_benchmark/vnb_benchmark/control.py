@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vnb_belief.beliefs import BELIEFS, Belief
+from vnb_belief.beliefs import BELIEFS, Belief, BeliefContext
 from vnb_belief.mixture import Mixture
 from vnb_belief.observation import ObservationStep, make_observation
 from vnb_grasp.description import HandDescription, ObjectDescription
 from vnb_grasp.errors import VnbError
 from vnb_perception.tactile_quality import GraspQualityEstimate, TactileQuality
+from vnb_planner.failure import Promise
 from vnb_planner.planners import Decision, PlanInput, PlannerFactory, check_decision
 from vnb_planner.planners.factory import make_planner
 from vnb_sim_bridge.sensors.frame import SensorFrame
@@ -56,16 +57,18 @@ class ControlChain:
         deadline: float = math.inf,
     ) -> None:
         self.quality = TactileQuality(hand)
-        self.belief: Belief = BELIEFS[belief](checkpoint)
+        self.belief: Belief = BELIEFS[belief](BeliefContext(hand, obj, checkpoint))
         self.planner = make_planner(method, hand, obj, parameters)
         self.name = method if isinstance(method, str) else getattr(method, "__qualname__", repr(method))
         self.deadline = deadline
         self._action: Tensor | None = None
+        self._promise: Promise | None = None
 
-    def reset(self) -> None:
-        """Forget the last grasp."""
+    def reset(self, promise: Promise | None = None) -> None:
+        """Forget the last grasp; ``promise`` is what the library promises for the pre-grasp of the next one."""
         self.planner.reset()
         self._action = None
+        self._promise = promise
 
     def step(self, frame: SensorFrame, seed: int) -> ControlStep:
         """Return the decision for the readings of one step; the first one after a reset starts the belief.
@@ -103,6 +106,7 @@ class ControlChain:
                 step=frame.step,
                 seed=seed,
                 deadline=self.deadline,
+                promise=self._promise,
             )
         )
         self._action = decision.action.double()

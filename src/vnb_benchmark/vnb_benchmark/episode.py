@@ -1,17 +1,25 @@
-"""One grasp trial without ROS: approach, close under a method's control, lift, test."""
+"""One grasp trial without ROS: approach, close under a method's control, perhaps take it again, lift, test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vnb_benchmark.attempts import Attempts, promise_of
 from vnb_benchmark.control import ControlChain, ControlStep
 from vnb_benchmark.starts import recall
+from vnb_grasp.errors import MotionError
 from vnb_grasp.frames.pose import Pose
+from vnb_planner.attempts import AttemptRule, Choice
 from vnb_sim_bridge.bridge import GroundTruth, SimBridge, StressReport
-from vnb_sim_bridge.pregrasp.approach import Approach, approach_motions
+from vnb_sim_bridge.pregrasp.approach import Approach, Motion, approach_motions, release_motions
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario
+
+Array = NDArray[np.float64]
 
 MAX_STEPS = 80
 FIRST_REST = 0.2
@@ -31,13 +39,26 @@ class Step:
 
 @dataclass(frozen=True)
 class Episode:
-    """A finished trial."""
+    """A finished trial.
+
+    Attributes:
+        scenario: What was drawn.
+        pregrasp: Index of the pre-grasp that was closed from last.
+        steps: Decision steps of all attempts; their numbers start again with every attempt.
+        stop_reason: Why the last closing ended.
+        report: Choice of lift and tests.
+        attempts: Times that the object was taken.
+        abstained: The method declined to lift; the grasp was lifted and tested all the same, to learn what declining
+            was worth.
+    """
 
     scenario: Scenario
     pregrasp: int
     steps: tuple[Step, ...]
     stop_reason: str
     report: StressReport
+    attempts: int = 1
+    abstained: bool = False
 
 
 def run_approach(bridge: SimBridge, approach: Approach, *, teleport: bool) -> None:
@@ -46,11 +67,21 @@ def run_approach(bridge: SimBridge, approach: Approach, *, teleport: bool) -> No
         bridge.world.teleport_arm(approach.arm_q)
         bridge.world.teleport_hand(approach.pregrasp.preshape())
     else:
-        for hand_target, duration, arm_goals in approach_motions(approach):
-            _finish(bridge.run_hand(hand_target, duration))
-            for goal, speed_scale in arm_goals:
-                _finish(bridge.run_arm(bridge.plan_joint_motion(goal, speed_scale)))
+        _run_motions(bridge, approach_motions(approach))
     bridge.settle(APPROACH_REST)
+
+
+def run_release(bridge: SimBridge, approach: Approach, home: Array) -> None:
+    """Let the object go, bring the arm back to ``home`` (6,) [rad], and let the object come to rest."""
+    _run_motions(bridge, release_motions(approach, home))
+    bridge.settle(FIRST_REST)
+
+
+def _run_motions(bridge: SimBridge, motions: tuple[Motion, ...]) -> None:
+    for hand_target, duration, arm_goals in motions:
+        _finish(bridge.run_hand(hand_target, duration))
+        for goal, speed_scale in arm_goals:
+            _finish(bridge.run_arm(bridge.plan_joint_motion(goal, speed_scale)))
 
 
 def run_lift(bridge: SimBridge, pose: Pose) -> None:
@@ -79,6 +110,7 @@ def run_episode(
     disturbance_scale: float | None = None,
     remember: bool = False,
     qualities: bool = True,
+    rule: AttemptRule | None = None,
 ) -> Episode:
     """Run one trial.
 
@@ -97,36 +129,75 @@ def run_episode(
         remember: Keep where the approach ends with the bridge: the next method on the scenario starts there at once,
             with the same future bit for bit. ``scene`` must then plan as it did before.
         qualities: Compute the grasp quality of the true contacts, which takes a third of the time, at every step, or
-            at the last one only.
+            at the last one of each attempt only.
+        rule: When to take the object again or abstain; its default if None.
 
     Raises:
         MotionError: If no pre-grasp can be reached.
         VnbError: If the planner raises or decides what no hand can follow.
     """
-    chain.reset()
     scene = scene or PlanningScene(scenario.object_name, scenario.hand)
 
     def start() -> Approach:
         return _start(bridge, scenario, scene, pregrasp, teleport=teleport)
 
     approach = recall(bridge, (scenario, pregrasp, teleport), start) if remember else start()
-    frame = bridge.begin_grasp(latency)
+    attempts = Attempts(rule or AttemptRule(), scene)
     steps: list[Step] = []
-    reason = "step_limit"
-    for n in range(max_steps + 1):
-        control = chain.step(frame, scenario.seed)
-        decision = control.decision
-        step = Step(control, bridge.ground_truth(quality=qualities or decision.stop or n == max_steps))
+
+    def observe(step: Step) -> None:
         steps.append(step)
         if on_step is not None:
             on_step(step)
-        if decision.stop:
-            reason = decision.stop_reason
+
+    while True:
+        chain.reset(promise_of(approach))
+        reason = _close(bridge, chain, scenario, max_steps, latency, qualities, observe)
+        last = steps[-1].control
+        choice = attempts.judge(last.decision.p_fail, last.belief, approach)
+        if choice is not Choice.REGRASP:
             break
-        frame = bridge.decide(n, decision.action.double().numpy(), decision.effort_limit.double().numpy())
+        run_release(bridge, approach, attempts.home)
+        reading = bridge.sensors.read(0)
+        try:
+            approach = scene.choose_approach(reading.object_pose, reading.arm_q, order=attempts.order)
+        except MotionError:  # out of reach from here: the hand stays where it is, with nothing in it
+            approach, choice = replace(approach, arm_q=reading.arm_q), Choice.ABSTAIN
+            break
+        run_approach(bridge, approach, teleport=False)
     run_lift(bridge, scene.lift_pose(approach.arm_q))
     report = bridge.stress_test(battery=battery, disturbance_scale=disturbance_scale)
-    return Episode(scenario, approach.pregrasp.index, tuple(steps), reason, report)
+    return Episode(
+        scenario,
+        approach.pregrasp.index,
+        tuple(steps),
+        reason,
+        report,
+        attempts.made,
+        choice is Choice.ABSTAIN,
+    )
+
+
+def _close(
+    bridge: SimBridge,
+    chain: ControlChain,
+    scenario: Scenario,
+    max_steps: int,
+    latency: int | None,
+    qualities: bool,
+    observe: Callable[[Step], None],
+) -> str:
+    """Close the fingers step by step; return why it ended."""
+    frame = bridge.begin_grasp(latency)
+    for n in range(max_steps + 1):
+        control = chain.step(frame, scenario.seed)
+        decision = control.decision
+        observe(Step(control, bridge.ground_truth(quality=qualities or decision.stop or n == max_steps)))
+        if decision.stop:
+            return decision.stop_reason
+        command = decision.action.double().numpy(), decision.effort_limit.double().numpy(), decision.lift_speed
+        frame = bridge.decide(n, *command)
+    return "step_limit"
 
 
 def _start(

@@ -19,8 +19,9 @@ class Outcome:
         status: ``ok``; ``failed`` (an error of method or motion), ``crashed`` (its process died), ``hung`` (too slow).
         error: What went wrong; empty if ``ok``.
         object_name, regime, split, seed, friction_effective, sweep, level: Copied from the case.
-        pregrasp: Index in the library.
-        steps: Decision steps.
+        pregrasp: Index in the library, of the last attempt.
+        attempts: Times that the object was taken.
+        steps: Decision steps of all attempts.
         stop_reason: Why closing ended.
         lifted, nominal, nominal_12: As in the bridge's stress report.
         survived, tests: Battery tests survived, and run; ``tests`` is 28, or 0 if the object was not lifted.
@@ -30,13 +31,15 @@ class Outcome:
         peak_slip: [m].
         time_to_slip: [s].
         failure_mode: ``none``, ``grasp``, ``lift``, ``slip`` or ``perturbation``.
-        abstained: The method declined to lift.
+        abstained: The method declined to lift; it was lifted and tested all the same.
         p_fail: The method's failure probability at its last step (P_bel); NaN if it computes none.
         epsilon_hat, epsilon_true: Grasp quality at the last step, from touch, and of the true contacts.
         epsilon_series: Quality from touch at every step.
         p_fail_series: Failure probability at every step.
         planning_p50, planning_p99: Time of one decision [s].
         wall_time: Of the whole episode [s].
+        evidence: What ``p_fail`` was computed from, as the planner names it; empty if the method keeps none, or the
+            episode ran through the node graph.
         digest: Hash of every step's reading, belief and action, and of the verdict; times are left out.
     """
 
@@ -53,6 +56,7 @@ class Outcome:
     sweep: str
     level: float
     pregrasp: int
+    attempts: int
     steps: int
     stop_reason: str
     lifted: bool
@@ -76,6 +80,7 @@ class Outcome:
     planning_p50: float
     planning_p99: float
     wall_time: float
+    evidence: tuple[float, ...]
     digest: str
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,9 +39,15 @@ def test_pregrasps_extends_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = load_pregrasps("cube", "l6_v31")[:1]
 
     def generate(
-        name: str, hand: str, seed: int, evaluations: int, keep: int, progress: Callable[[int, int, float], None]
+        name: str,
+        hand: str,
+        seed: int,
+        evaluations: int,
+        keep: int,
+        start: Sequence[PreGrasp],
+        progress: Callable[[int, int, float], None],
     ) -> list[PreGrasp]:
-        asked.append((name, hand, seed, evaluations, keep))
+        asked.append((name, hand, seed, evaluations, keep, len(start)))
         progress(evaluations, evaluations, 0.5)
         return list(found)
 
@@ -50,7 +56,9 @@ def test_pregrasps_extends_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_text("tennis_ball: []\n")
     arguments = ["--object", "cube", "--evaluations", "7", "--seed", "3", "--keep", "1", "--out", str(path)]
     assert main(["pregrasps", *arguments]) == 0
-    assert asked == [("cube", "l6_v31", 3, 7, 1)]
+    assert asked == [("cube", "l6_v31", 3, 7, 1, 0)]
+    assert main(["pregrasps", *arguments, "--refine"]) == 0
+    assert asked[-1][-1] == len(load_pregrasps("cube", "l6_v31"))
     library = yaml.safe_load(path.read_text())
     assert set(library) == {"cube", "tennis_ball"}
     assert library["cube"][0]["squeeze"] == pytest.approx(found[0].squeeze, abs=1e-4)

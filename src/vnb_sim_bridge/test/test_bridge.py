@@ -7,9 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from vnb_grasp.errors import SimulationError
-from vnb_sim_bridge.bridge import SimBridge
+from vnb_sim_bridge.bridge import PROBE_HEIGHT, SimBridge
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.stress.battery import perturbations
+from vnb_sim_bridge.testing import closed
 from vnb_sim_bridge.world.world import World
 
 
@@ -96,3 +97,33 @@ def test_mass_is_scaled_with_its_inertia() -> None:
     assert_allclose([light.object_mass(), heavy.object_mass()], [0.08, 0.12], rtol=1e-9)
     ratio = heavy.model.body_inertia[heavy.object_body] / light.model.body_inertia[light.object_body]
     assert_allclose(ratio, 1.5, rtol=1e-9)
+
+
+def test_a_probe_raises_hand_and_object_and_ends_at_its_height() -> None:
+    bridge = closed("cylinder", 0.6)
+    hand, thing = bridge.world.hand_pose()[2, 3], bridge.world.object_pose()[2, 3]
+    for n in range(5):
+        bridge.decide(n, np.zeros(6), None, 0.015)
+    for n in range(5, 8):
+        bridge.decide(n, np.zeros(6))
+    assert bridge.world.hand_pose()[2, 3] - hand == pytest.approx(0.003, abs=3e-4)
+    assert bridge.world.object_pose()[2, 3] - thing == pytest.approx(0.003, abs=1e-3)
+    for n in range(8, 30):
+        bridge.decide(n, np.zeros(6), None, 0.015)
+    assert bridge.world.hand_pose()[2, 3] - hand == pytest.approx(PROBE_HEIGHT, abs=5e-4)
+
+
+def test_each_grasp_of_a_scenario_has_noise_of_its_own() -> None:
+    bridge = SimBridge(Scenario("cube"))
+    first, second = bridge.begin_grasp(), bridge.begin_grasp()
+    assert np.abs(first.T_world_object - second.T_world_object).max() > 1e-5
+    bridge.reset(Scenario("cube"))
+    assert np.array_equal(bridge.begin_grasp().T_world_object, first.T_world_object)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_probe_that_is_not_finite_is_refused(bad: float) -> None:
+    bridge = SimBridge(Scenario("cube"))
+    bridge.begin_grasp()
+    with pytest.raises(SimulationError, match="not finite"):
+        bridge.decide(0, np.zeros(6), None, bad)

@@ -96,7 +96,7 @@ def test_pose_sensor_errs_as_it_states() -> None:
             [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
         )
         error = np.concatenate([estimate[:3, 3] - truth[:3, 3], w])
-        values.append(error @ np.linalg.solve(model.covariance(), error))
+        values.append(error @ np.linalg.solve(model.covariance(world.scenario), error))
     assert_allclose(np.mean(values), 6.0, atol=4 * np.sqrt(12 / 120))
 
 

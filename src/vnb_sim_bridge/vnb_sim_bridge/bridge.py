@@ -21,6 +21,7 @@ from vnb_sim_bridge.pregrasp.scene import LIFT_HEIGHT
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.sensors.frame import SensorFrame, SensorSuite
 from vnb_sim_bridge.stress.battery import TestOutcome, run_battery, run_nominal
+from vnb_sim_bridge.world.hand_motion import hand_motion
 from vnb_sim_bridge.world.model import TABLE_HEIGHT
 from vnb_sim_bridge.world.parameters import WorldParameters
 from vnb_sim_bridge.world.world import World
@@ -30,6 +31,8 @@ Array = NDArray[np.float64]
 TORQUE_LENGTH = 0.05
 """Length by which torques are divided in the recorded grasp quality [m]."""
 LIFTED_SHARE = 0.8
+PROBE_HEIGHT = 0.005
+"""Height to which a probe can raise the hand [m]."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class SimBridge:
         self.latency = _checked_latency(latency)
         self.disturbance_scale = _checked_scale(disturbance_scale)
         self._delay = self.latency
-        self._under_way: deque[tuple[Array, Array | None]] = deque()
+        self._under_way: deque[tuple[Array, Array | None, float]] = deque()
         self._open(scenario)
 
     def _open(self, scenario: Scenario) -> None:
@@ -123,6 +126,10 @@ class SimBridge:
             return
         world.reset(scenario)
         self.sensors.reset()
+        self.sensors.grasp = 0
+        self._grasps = 0
+        self._probe_path: Array | None = None
+        self._probe_height = 0.0
         self._under_way.clear()
         self.step = 0
         self.peak_force = 0.0
@@ -140,14 +147,25 @@ class SimBridge:
         self._under_way.clear()
         self.step = 0
         self.sensors.reset()  # the first velocities are zero, whatever was read before
+        self.sensors.grasp, self._grasps = self._grasps, self._grasps + 1
+        self._probe_path = None
+        self._probe_height = 0.0
         self._rest_height = float(self.world.object_pose()[2, 3])
         return self.sensors.read(0)
 
-    def decide(self, step: int, velocity: Array, effort_limit: Array | None = None) -> SensorFrame:
+    def decide(
+        self, step: int, velocity: Array, effort_limit: Array | None = None, lift_speed: float = 0.0
+    ) -> SensorFrame:
         """Apply the command of ``step`` for one decision period; return the readings of the next step.
 
         With a latency the command is sent now and applied that many periods later. Until the first one arrives the
         fingers hold, and those still under way when a motion begins never arrive.
+
+        Args:
+            step: Decision step.
+            velocity: Of the finger targets (6,) [rad/s].
+            effort_limit: Largest servo torques (6,) [N m]; None is the hand's.
+            lift_speed: Of the hand, upwards [m/s]; a probe goes up to :data:`PROBE_HEIGHT` and no further.
 
         Raises:
             SimulationError: If the command is not for the step that the bridge waits for, or not finite.
@@ -156,18 +174,43 @@ class SimBridge:
             raise SimulationError(
                 f"the bridge waits for the command of step {self.step}, got step {step}; send each step once"
             )
-        if not np.isfinite(velocity).all() or (effort_limit is not None and not np.isfinite(effort_limit).all()):
+        finite = np.isfinite(velocity).all() and np.isfinite(lift_speed)
+        if not finite or (effort_limit is not None and not np.isfinite(effort_limit).all()):
             raise SimulationError(
-                f"the command of step {step} is not finite: {velocity}, {effort_limit}; the hand holds"
+                f"the command of step {step} is not finite: {velocity}, {effort_limit}, {lift_speed}; the hand holds"
             )
         effort_limit = None if effort_limit is None else np.array(effort_limit)
-        self._under_way.append((np.array(velocity), effort_limit))  # copies: the sender may use its arrays again
-        arrived = self._under_way.popleft() if len(self._under_way) > self._delay else (np.zeros(6), None)
-        self.world.drive_hand(*arrived, self.parameters.decision_period)
-        self.world.step(self.parameters.substeps)
+        # Copies: the sender may use its arrays again.
+        self._under_way.append((np.array(velocity), effort_limit, float(lift_speed)))
+        late = len(self._under_way) <= self._delay
+        fingers, effort, lift = (np.zeros(6), None, 0.0) if late else self._under_way.popleft()
+        self.world.drive_hand(fingers, effort, self.parameters.decision_period)
+        if lift == 0.0:
+            self.world.step(self.parameters.substeps)
+        else:
+            self._run_probe(lift)
         self._note_force()
         self.step += 1
         return self.sensors.read(self.step)
+
+    def _run_probe(self, speed: float) -> None:
+        """Raise the hand for one decision period."""
+        if self._probe_path is None:
+            start_q = self._arm_target()
+            top = self._hand_pose_at(start_q)
+            top[2, 3] += PROBE_HEIGHT
+            limits = self._arm_speed_limits()
+            self._probe_path = cartesian_line(
+                self.kinematics, start_q, self._hand_pose_at(start_q), top, limits, 1.0, way_points=3
+            ).path
+        per_step = speed * self.parameters.decision_period / self.parameters.substeps
+        for _ in range(self.parameters.substeps):
+            self._probe_height = float(np.clip(self._probe_height + per_step, 0.0, PROBE_HEIGHT))
+            position = self._probe_height / PROBE_HEIGHT * (len(self._probe_path) - 1)
+            i = min(int(position), len(self._probe_path) - 2)
+            fraction = position - i
+            self.world.set_arm_target(self._probe_path[i] * (1 - fraction) + self._probe_path[i + 1] * fraction)
+            self.world.step()
 
     def _note_force(self) -> None:
         self.peak_force = max(self.peak_force, float(self.world.finger_forces().max()))
@@ -213,14 +256,7 @@ class SimBridge:
 
     def run_hand(self, target: Array, duration: float = 1.0) -> Iterator[float]:
         """Move the fingers to ``target`` (6,) [rad] in straight lines through free space, yielding the progress."""
-        period = self.parameters.decision_period
-        steps = max(round(duration / period), 1)
-        start = self.world.hand_target.copy()
-        for i in range(steps):
-            goal = start + (target - start) * (i + 1) / steps
-            self.world.drive_hand((goal - self.world.hand_target) / period, self.world.torque_limit, period)
-            self.world.step(self.parameters.substeps)
-            yield (i + 1) / steps
+        return hand_motion(self.world, target, duration)
 
     def _arm_target(self) -> Array:
         return self.world.data.ctrl[self.world.arm_act].copy()

@@ -33,6 +33,18 @@ def _bimodal(rng: np.random.Generator) -> float:
     return float(np.clip(rng.normal(0.18, 0.03) if low else rng.normal(1.0, 0.05), 0.05, 1.5))
 
 
+_POSITIVE = (
+    "friction_object",
+    "friction_finger",
+    "stiffness",
+    "damping",
+    "mass_scale",
+    "pose_translation_std",
+    "pose_rotation_std",
+    "torque_scale",
+)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One grasp problem.
@@ -49,6 +61,8 @@ class Scenario:
         mass_scale: Factor on the object's mass.
         object_x, object_y, object_yaw: Pose on the table in the world [m, m, rad].
         pose_bias: Constant error of the pose sensor: translation [m] and rotation vector [rad], world axes.
+        pose_translation_std, pose_rotation_std: Standard deviation per axis that the sensor states for that error
+            [m], [rad].
         torque_scale: Factor on the hand's torque limits.
     """
 
@@ -65,13 +79,15 @@ class Scenario:
     object_y: float = 0.88
     object_yaw: float = 0.0
     pose_bias: tuple[float, float, float, float, float, float] = (0.0,) * 6
+    pose_translation_std: float = 0.002
+    pose_rotation_std: float = 0.02
     torque_scale: float = 1.0
 
     def __post_init__(self) -> None:
         load_object(self.object_name)
         load_hand(self.hand)
         REGIMES[self.regime]
-        for name in ("friction_object", "friction_finger", "stiffness", "damping", "mass_scale", "torque_scale"):
+        for name in _POSITIVE:
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise ConfigError(f"scenario {name} must be finite and positive, got {value}")
@@ -138,6 +154,8 @@ def draw_scenario(
             float(x)
             for x in np.repeat([spread.pose_bias_translation, spread.pose_bias_rotation], 3) * rng.standard_normal(6)
         ),
+        pose_translation_std=spread.pose_bias_translation,
+        pose_rotation_std=spread.pose_bias_rotation,
     )
 
 

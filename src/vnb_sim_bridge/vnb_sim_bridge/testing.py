@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.pregrasp.approach import reach
-from vnb_sim_bridge.pregrasp.generate import effort_of, scripted_close
+from vnb_sim_bridge.pregrasp.evaluate import effort_of, scripted_close
 from vnb_sim_bridge.pregrasp.library import load_pregrasps
 from vnb_sim_bridge.pregrasp.scene import LIFT_HEIGHT
 from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario

@@ -11,6 +11,7 @@ from typing import Any
 from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import Episode, run_episode
 from vnb_benchmark.scenarios.case import Case
+from vnb_planner.attempts import AttemptRule
 from vnb_planner.planners import PlannerFactory
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
@@ -26,6 +27,7 @@ class PlannerMethod:
         parameters: The planner's; beta is added if ``uses_beta``.
         uses_beta: Whether the planner has a parameter ``beta``.
         checkpoint: Checkpoint of the belief; None takes the shipped one.
+        rule: When to lift, take the object again, or abstain.
     """
 
     planner: str | PlannerFactory
@@ -33,6 +35,7 @@ class PlannerMethod:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     uses_beta: bool = False
     checkpoint: Path | None = None
+    rule: AttemptRule = field(default_factory=AttemptRule)
 
     def __post_init__(self) -> None:
         # Making a chain loads a checkpoint and builds kinematics; one serves every case of an object.
@@ -57,6 +60,7 @@ class PlannerMethod:
             teleport=False,  # as through the node graph, so that the two give the same steps
             remember=True,
             qualities=False,
+            rule=self.rule,
         )
 
     def _chain(self, bridge: SimBridge, case: Case, beta: float) -> ControlChain:

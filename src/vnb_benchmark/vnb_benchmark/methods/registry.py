@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
+from vnb_benchmark.methods.ablations import ABLATIONS
 from vnb_benchmark.methods.interface import Method
 from vnb_benchmark.methods.oracle import OracleMethod
 from vnb_benchmark.methods.planner_method import PlannerMethod
@@ -25,6 +26,10 @@ METHODS: Registry[Callable[[], Method]] = Registry("method")
 """Factories of this project's methods by name."""
 
 METHODS.add("vnb", lambda: PlannerMethod("vnb", uses_beta=True))
+METHODS.add("gauss", lambda: PlannerMethod("gauss"))
+METHODS.add("gauss_cvar", lambda: PlannerMethod("gauss_cvar", uses_beta=True))
+METHODS.add("cem", lambda: PlannerMethod("cem", uses_beta=True))
+METHODS.add("pf", lambda: PlannerMethod("pf", "particle_filter", uses_beta=True))
 METHODS.add("robust", lambda: PlannerMethod("robust", uses_beta=True))
 METHODS.add("scripted", lambda: PlannerMethod("scripted", "prior"))
 METHODS.add("tuned", lambda: PlannerMethod("tuned", "prior"))
@@ -44,7 +49,7 @@ def method_names() -> tuple[str, ...]:
 
 
 def make_method(name: str) -> Method:
-    """Make the method of that name.
+    """Make the method of that name; ablations are made too, though no list of all methods names them.
 
     Raises:
         UnknownNameError: If there is none; the message lists the known ones.
@@ -53,8 +58,10 @@ def make_method(name: str) -> Method:
     installed = _installed()
     if name in METHODS:
         return METHODS[name]()
+    if name in ABLATIONS:
+        return ABLATIONS[name]()
     if name not in installed:
-        raise UnknownNameError("method", name, (*METHODS.names(), *installed))
+        raise UnknownNameError("method", name, (*METHODS.names(), *ABLATIONS.names(), *installed))
     return _make_installed(installed[name])
 
 
@@ -62,7 +69,8 @@ def _installed() -> dict[str, EntryPoint]:
     """Return the entry points by name, in alphabetical order."""
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        other = "this project" if point.name in METHODS else _where(found[point.name]) if point.name in found else ""
+        ours = point.name in METHODS or point.name in ABLATIONS
+        other = "this project" if ours else _where(found[point.name]) if point.name in found else ""
         if other:
             raise ConfigError(
                 f"{_where(point)}: the method name {point.name!r} is taken by {other}; rename it, or uninstall one"

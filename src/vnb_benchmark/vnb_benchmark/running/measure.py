@@ -80,6 +80,9 @@ class TrialFacts:
     stop_reason: str
     steps: tuple[StepFacts, ...]
     verdict: VerdictFacts
+    attempts: int = 1
+    abstained: bool = False
+    evidence: Floats = ()
 
 
 def floats(values: Iterable[float]) -> Floats:
@@ -90,7 +93,15 @@ def floats(values: Iterable[float]) -> Floats:
 def facts_of_episode(episode: Episode) -> TrialFacts:
     """Return the plain values of an episode that ran without middleware."""
     steps = tuple(_facts_of_step(step) for step in episode.steps)
-    return TrialFacts(episode.pregrasp, episode.stop_reason, steps, verdict_facts(episode.report))
+    return TrialFacts(
+        episode.pregrasp,
+        episode.stop_reason,
+        steps,
+        verdict_facts(episode.report),
+        episode.attempts,
+        episode.abstained,
+        floats(episode.steps[-1].control.decision.evidence.values()) if episode.steps else (),
+    )
 
 
 def _facts_of_step(step: Step) -> StepFacts:
@@ -140,7 +151,7 @@ def digest_of(facts: TrialFacts) -> str:
             if field.name not in ("planning_time", "epsilon_true"):
                 _feed(hasher, getattr(step, field.name))
     _feed(hasher, facts.steps[-1].epsilon_true if facts.steps else math.nan)
-    _feed(hasher, (facts.pregrasp, facts.stop_reason, *astuple(facts.verdict)))
+    _feed(hasher, (facts.pregrasp, facts.attempts, facts.abstained, facts.stop_reason, *astuple(facts.verdict)))
     return hasher.hexdigest()
 
 
@@ -187,6 +198,7 @@ def outcome_of_facts(case: Case, method: str, beta: float, facts: TrialFacts, wa
         status=OK,
         error="",
         pregrasp=int(facts.pregrasp),
+        attempts=int(facts.attempts),
         steps=len(facts.steps),
         stop_reason=facts.stop_reason,
         lifted=verdict.lifted,
@@ -200,7 +212,7 @@ def outcome_of_facts(case: Case, method: str, beta: float, facts: TrialFacts, wa
         peak_slip=verdict.peak_slip,
         time_to_slip=verdict.time_to_slip,
         failure_mode=verdict.failure_mode,
-        abstained=facts.stop_reason == ABSTAINED,
+        abstained=facts.abstained or facts.stop_reason == ABSTAINED,
         p_fail=last.p_fail if last else math.nan,
         epsilon_hat=last.epsilon_hat if last else math.nan,
         epsilon_true=last.epsilon_true if last else math.nan,
@@ -209,6 +221,7 @@ def outcome_of_facts(case: Case, method: str, beta: float, facts: TrialFacts, wa
         planning_p50=p50,
         planning_p99=p99,
         wall_time=wall_time,
+        evidence=facts.evidence,
         digest=digest_of(facts),
     )
 
@@ -226,6 +239,7 @@ def failed_outcome(case: Case, method: str, beta: float, status: str, error: str
         status=status,
         error=error,
         pregrasp=-1,
+        attempts=0,
         steps=0,
         stop_reason="",
         lifted=False,
@@ -248,6 +262,7 @@ def failed_outcome(case: Case, method: str, beta: float, status: str, error: str
         planning_p50=math.nan,
         planning_p99=math.nan,
         wall_time=wall_time,
+        evidence=(),
         digest="",
     )
 

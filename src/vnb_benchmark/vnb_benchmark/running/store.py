@@ -27,7 +27,7 @@ from vnb_benchmark.scenarios.files import cases_from_json, cases_to_json
 from vnb_grasp.errors import ConfigError, VnbError
 
 SCHEMA = "vnb-benchmark"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STORE_NAME = "results.sqlite"
 
 _TYPES = get_type_hints(Outcome)

@@ -19,7 +19,7 @@ from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.parameters import WorldParameters
 
 SCHEMA = "vnb/scenario-set"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 

@@ -36,14 +36,20 @@ SHIFTED = WorldParameters(
 
 SWEEP_SEEDS = 3
 SWEEP_POSE = (0.0, 2.5, 5.0, 10.0, 15.0)
+_SWEEP_STD = 4.5
+"""Spread that the sensor states at every level of that sweep [mm, degrees]: so that only the error changes."""
 SWEEP_FRICTION = (0.15, 0.20, 0.25, 0.30, 0.40, 0.50, 0.60)
 SWEEP_MASS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 SWEEP_DISTURBANCE = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 SWEEP_LATENCY = (0.0, 1.0, 2.0, 3.0, 5.0)
 
 
+_BALL_STD = 5.0**-0.5
+"""Standard deviation per axis of a point uniform in the unit ball."""
+
+
 def pose_error(scenario: Scenario, translation: float, rotation: float) -> Scenario:
-    """Return the scenario with a constant pose error drawn from its seed, uniform in two balls.
+    """Return the scenario with a constant pose error drawn from its seed, uniform in two balls, whose spread is stated.
 
     Args:
         scenario: Whose object and seed the error is drawn from.
@@ -51,7 +57,8 @@ def pose_error(scenario: Scenario, translation: float, rotation: float) -> Scena
         rotation: Radius of the rotation vectors [rad].
     """
     rng = stream(scenario.seed, f"pose error/{scenario.object_name}")
-    return _with_pose_bias(scenario, translation * _in_ball(rng), rotation * _in_ball(rng))
+    wrong = _with_pose_bias(scenario, translation * _in_ball(rng), rotation * _in_ball(rng))
+    return replace(wrong, pose_translation_std=translation * _BALL_STD, pose_rotation_std=rotation * _BALL_STD)
 
 
 def _in_ball(rng: np.random.Generator) -> np.ndarray:
@@ -155,7 +162,11 @@ def sweep_pose(seed: int) -> CaseSet:
     def at(case: Case, level: float) -> Case:
         rng = stream(case.scenario.seed, f"pose error/{case.scenario.object_name}")
         translation, rotation = 1e-3 * level * _direction(rng), float(np.deg2rad(level)) * _direction(rng)
-        return replace(case, scenario=_with_pose_bias(case.scenario, translation, rotation))
+        scenario = _with_pose_bias(case.scenario, translation, rotation)
+        rotation_std = float(np.deg2rad(_SWEEP_STD))
+        return replace(
+            case, scenario=replace(scenario, pose_translation_std=1e-3 * _SWEEP_STD, pose_rotation_std=rotation_std)
+        )
 
     return _sweep(seed, "pose", SWEEP_POSE, at)
 

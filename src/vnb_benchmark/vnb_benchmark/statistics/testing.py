@@ -25,6 +25,7 @@ _BASE = Outcome(
     sweep="",
     level=0.0,
     pregrasp=1,
+    attempts=1,
     steps=4,
     stop_reason="quality",
     lifted=True,
@@ -48,6 +49,7 @@ _BASE = Outcome(
     planning_p50=0.03,
     planning_p99=0.05,
     wall_time=2.0,
+    evidence=(),
     digest="d",
 )
 

@@ -92,7 +92,8 @@ def facts_of_record(record: TrialRecord) -> TrialFacts:
     if record.verdict is None:
         raise VnbError(f"the trial ended without a verdict: {record.error_message or 'no error was given'}")
     steps = tuple(_facts_of_step(step) for step in record.steps)
-    return TrialFacts(record.pregrasp, record.stop_reason, steps, verdict_facts(record.verdict))
+    verdict = verdict_facts(record.verdict)
+    return TrialFacts(record.pregrasp, record.stop_reason, steps, verdict, record.attempts, record.abstained)
 
 
 def _facts_of_step(step: StepRecord) -> StepFacts:

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import torch
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
@@ -17,19 +19,24 @@ from vnb_msgs.action import ExecuteGrasp, MoveArm, MoveHand, StressTest
 from vnb_msgs.msg import Belief, ErrorCode, ObjectPose
 from vnb_msgs.srv import ResetWorld, StepSimulation
 
+from vnb_belief.mixture import Mixture
+from vnb_benchmark.attempts import Attempts, promise_of
 from vnb_benchmark.episode import APPROACH_REST, FIRST_REST, LIFT_DURATION, LIFT_REST
 from vnb_bringup.graph.recorder import OnStep, Recorder
 from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.report.from_episode import checkpoint_hash, versions
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, battery_records
-from vnb_grasp.errors import ConfigError, VnbError
+from vnb_grasp.errors import ConfigError, MotionError, VnbError
+from vnb_grasp.frames.pose import Pose
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode
 from vnb_grasp.nodes.conversions import header, in_order, pose_from_message, pose_to_message, seconds
 from vnb_grasp.nodes.join import StampJoin
+from vnb_planner.attempts import Choice
+from vnb_planner.failure import Promise
 from vnb_sim_bridge.nodes.messages import scenario_to_message
-from vnb_sim_bridge.pregrasp.approach import Approach, approach_motions
+from vnb_sim_bridge.pregrasp.approach import Approach, Motion, approach_motions, release_motions
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario
 
@@ -118,9 +125,8 @@ class TrialConductor(VnbNode):
         with self._noting_errors(trial):
             trial.begin("approach")
             approach, scene = self._approach(scenario)
-            trial.pregrasp = approach.pregrasp.index
             trial.begin("closing")
-            self._close_fingers(scenario, settings, trial, on_step, max_steps, deadline)
+            approach = self._take(scenario, settings, trial, scene, approach, on_step, max_steps, deadline)
             trial.begin("lift")
             self._lift(scene, approach)
             trial.begin("tests")
@@ -141,6 +147,8 @@ class TrialConductor(VnbNode):
             checkpoint=checkpoint_hash(settings.belief, settings.checkpoint),
             versions=versions(),
             durations=trial.durations,
+            attempts=trial.attempts,
+            abstained=trial.abstained,
             conditions=settings.conditions,
         )
 
@@ -157,21 +165,55 @@ class TrialConductor(VnbNode):
         scene = self._scenes.get(key) or self._scenes.setdefault(key, PlanningScene(*key))
         self.reset(scenario)
         parts = self._rest(FIRST_REST)
-        names = scene.world.arm.joint_names
-        arm_q = in_order(names, parts["arm"].name, parts["arm"].position, "arm joints")
-        approach = scene.choose_approach(pose_from_message(parts["object"].pose.pose), arm_q)
-        for hand_target, duration, arm_goals in approach_motions(approach):
+        approach = scene.choose_approach(*_estimates(scene, parts))
+        self._move(approach_motions(approach))
+        self._rest(APPROACH_REST)
+        return approach, scene
+
+    def _move(self, motions: tuple[Motion, ...]) -> None:
+        for hand_target, duration, arm_goals in motions:
             self._act(self._hand, MoveHand.Goal(positions=hand_target.tolist(), duration=duration))
             for goal, speed in arm_goals:
                 self._act(self._arm, MoveArm.Goal(kind=MoveArm.Goal.JOINT, positions=goal.tolist(), speed_scale=speed))
-        self._rest(APPROACH_REST)
-        return approach, scene
+
+    def _take(
+        self,
+        scenario: Scenario,
+        settings: TrialSettings,
+        trial: _Trial,
+        scene: PlanningScene,
+        approach: Approach,
+        on_step: OnStep | None,
+        max_steps: int,
+        deadline: float,
+    ) -> Approach:
+        """Close, and take the object again while the rule says so; return the approach of the last attempt."""
+        attempts = Attempts(settings.rule, scene)
+        while True:
+            trial.pregrasp = approach.pregrasp.index
+            self._close_fingers(scenario, settings, trial, promise_of(approach), on_step, max_steps, deadline)
+            last = trial.steps[-1]
+            belief = Mixture(*(torch.tensor(part, dtype=torch.float64) for part in last.belief()))
+            choice = attempts.judge(last.p_fail, belief, approach)
+            trial.attempts, trial.abstained = attempts.made, choice is Choice.ABSTAIN
+            if choice is not Choice.REGRASP:
+                return approach
+            self._move(release_motions(approach, attempts.home))
+            parts = self._rest(FIRST_REST)
+            try:
+                approach = scene.choose_approach(*_estimates(scene, parts), order=attempts.order)
+            except MotionError:  # out of reach from here: the hand stays where it is, with nothing in it
+                trial.abstained = True
+                return replace(approach, arm_q=_estimates(scene, parts)[1])
+            self._move(approach_motions(approach))
+            self._rest(APPROACH_REST)
 
     def _close_fingers(
         self,
         scenario: Scenario,
         settings: TrialSettings,
         trial: _Trial,
+        promise: Promise | None,
         on_step: OnStep | None,
         max_steps: int,
         deadline: float,
@@ -185,6 +227,8 @@ class TrialConductor(VnbNode):
             epsilon_target=math.nan,
             p_fail_limit=math.nan,
             deadline=deadline,
+            promise_friction=promise.friction if promise else (),
+            promise_success=promise.success if promise else (),
         )
         self._recorder.start(on_step)
         expected = 0
@@ -192,7 +236,7 @@ class TrialConductor(VnbNode):
             result = self._act(self._grasp, goal)
             expected, trial.stop_reason = result.steps + 1, result.stop_reason
         finally:
-            trial.steps = self._recorder.stop(expected, ANSWER_TIMEOUT)
+            trial.steps += self._recorder.stop(expected, ANSWER_TIMEOUT)
 
     def _lift(self, scene: PlanningScene, approach: Approach) -> None:
         pose = pose_to_message(scene.lift_pose(approach.arm_q))
@@ -312,6 +356,8 @@ class _Trial:
         self.pregrasp = -1
         self.steps: tuple[StepRecord, ...] = ()
         self.stop_reason = ""
+        self.attempts = 0
+        self.abstained = False
         self.verdict: Verdict | None = None
         self.error_code = 0
         self.error_message = ""
@@ -327,6 +373,13 @@ class _Trial:
         self._phase, self._since = phase, now
         if phase and self._on_phase is not None:
             self._on_phase(phase)
+
+
+def _estimates(scene: PlanningScene, parts: dict[str, Any]) -> tuple[Pose, Any]:
+    """Return where the readings of a rest say that object and arm are."""
+    arm = parts["arm"]
+    arm_q = in_order(scene.world.arm.joint_names, arm.name, arm.position, "arm joints")
+    return pose_from_message(parts["object"].pose.pose), arm_q
 
 
 def _checked(answer: Any) -> Any:

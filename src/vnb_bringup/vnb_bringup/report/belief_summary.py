@@ -50,7 +50,7 @@ def summarise(steps: Sequence[StepRecord]) -> BeliefSummary | None:
     low, high = (np.exp(mixture_quantile(weights, m, s, q)) for q in BAND)
     spread = mixture_std(weights, means[..., POSE], stds[..., POSE])
     return BeliefSummary(
-        steps=np.array([step.step for step in steps], dtype=float),
+        steps=np.arange(len(steps), dtype=float),
         mu_mean=np.einsum("tk,tkd->td", weights, np.exp(m + 0.5 * s**2)),
         mu_low=low,
         mu_high=high,

@@ -38,6 +38,8 @@ def record_of_episode(
         checkpoint=checkpoint_hash(belief, checkpoint),
         versions=versions(),
         durations=dict(durations or {}),
+        attempts=episode.attempts,
+        abstained=episode.abstained,
         conditions=conditions or Conditions(),
     )
 

@@ -17,7 +17,7 @@ from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, succeede
 from vnb_grasp.description import load_object
 
 SCHEMA = "vnb/trial-result"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def result_document(record: TrialRecord) -> dict[str, Any]:
@@ -33,6 +33,8 @@ def result_document(record: TrialRecord) -> dict[str, Any]:
             "beta": record.beta,
             "hand": record.hand,
             "pregrasp": record.pregrasp,
+            "attempts": record.attempts,
+            "abstained": record.abstained,
             "stop_reason": record.stop_reason,
             "error": {"code": record.error_code, "message": record.error_message},
             "checkpoint": record.checkpoint,

@@ -14,6 +14,7 @@ from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import Step, run_episode
 from vnb_bringup.report.from_episode import record_of_episode, step_record
 from vnb_bringup.report.record import StepRecord, TrialRecord
+from vnb_planner.attempts import AttemptRule
 from vnb_planner.planners import parameter_names
 from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.render.observed import ObservedBridge, Observer
@@ -33,6 +34,7 @@ class TrialSettings:
         beta: Confidence level of the risk measure.
         checkpoint: Checkpoint of the belief; None takes the shipped one.
         battery: Run the battery after the nominal test.
+        rule: When to lift, take the object again, or abstain.
         conditions: Of the simulated world; those of an ordinary trial if not given.
     """
 
@@ -41,6 +43,7 @@ class TrialSettings:
     beta: float = 0.9
     checkpoint: Path | None = None
     battery: bool = True
+    rule: AttemptRule = field(default_factory=AttemptRule)
     conditions: Conditions = field(default_factory=Conditions)
 
     def planner_parameters(self) -> dict[str, Any]:
@@ -120,7 +123,9 @@ def run_local_trial(
         if on_step is not None:
             on_step(step_record(step))
 
-    episode = run_episode(bridge, chain, scenario, teleport=False, battery=settings.battery, on_step=report)
+    episode = run_episode(
+        bridge, chain, scenario, teleport=False, battery=settings.battery, on_step=report, rule=settings.rule
+    )
     watch.stop()
     return record_of_episode(
         episode,

@@ -69,6 +69,10 @@ class StepRecord:
     planning_time: float
     deadline_met: bool
 
+    def belief(self) -> tuple[Floats, Matrix, Matrix]:
+        """Return logits, means and log standard deviations of the belief."""
+        return self.logits, self.means, self.log_stds
+
 
 class _Outcome(Protocol):
     @property
@@ -134,14 +138,16 @@ class TrialRecord:
         belief: Belief name.
         beta: Confidence level of the risk measure.
         hand: Hand variant.
-        pregrasp: Index of the library's pre-grasp; -1 if none was reached.
-        steps: Every decision step.
-        stop_reason: Stopping rule that ended the grasp; empty on an error.
+        pregrasp: Index of the library's pre-grasp, of the last attempt; -1 if none was reached.
+        steps: Every decision step of all attempts; their numbers start again with each.
+        stop_reason: Stopping rule that ended the last closing; empty on an error.
         verdict: Outcome of lift and tests.
         error_code, error_message: As in ``vnb_msgs/ErrorCode``; 0 and empty if nothing went wrong.
         checkpoint: SHA-256 of the belief's checkpoint file; empty if the belief has none.
         versions: Versions of the code and of the libraries that decide numbers.
         durations: Wall-clock seconds of each part of the trial (approach, grasp, lift, tests, ...).
+        attempts: Times that the object was taken.
+        abstained: The method declined to lift; it was lifted and tested all the same.
         conditions: Of the simulated world; a shifted simulator, late commands and scaled disturbances stand here.
     """
 
@@ -159,6 +165,8 @@ class TrialRecord:
     checkpoint: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     durations: Mapping[str, float] = field(default_factory=dict)
+    attempts: int = 1
+    abstained: bool = False
     conditions: Conditions = field(default_factory=Conditions)
 
 

@@ -13,6 +13,7 @@ from vnb_belief.nodes.messages import belief_from_message, observation_from_mess
 from vnb_grasp.description import HandDescription
 from vnb_grasp.errors import ConfigError
 from vnb_grasp.nodes.conversions import header, in_order
+from vnb_planner.failure import Promise
 from vnb_planner.planners import PLANNERS, Decision, PlanInput, parameter_names
 
 _NOT_COMPUTED = math.nan
@@ -39,7 +40,9 @@ def goal_parameters(goal: ExecuteGrasp.Goal) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in known}
 
 
-def plan_input(parts: dict[str, Any], hand: HandDescription, step: int, seed: int, deadline: float) -> PlanInput:
+def plan_input(
+    parts: dict[str, Any], hand: HandDescription, step: int, goal: ExecuteGrasp.Goal, deadline: float
+) -> PlanInput:
     """Return what the planner may know, from the messages ``belief``, ``observation``, ``quality`` and ``target``.
 
     Raises:
@@ -58,8 +61,9 @@ def plan_input(parts: dict[str, Any], hand: HandDescription, step: int, seed: in
         q_cmd=torch.from_numpy(in_order(actuated, target.name, target.position, "servo targets")),
         q=torch.from_numpy(in_order(hand.joint_names, *_joints(parts["observation"]), "observation, joint positions")),
         step=step,
-        seed=seed,
+        seed=int(goal.seed),
         deadline=deadline,
+        promise=Promise.of(goal.promise_friction, goal.promise_success),
     )
 
 
@@ -76,6 +80,7 @@ def velocity_command(decision: Decision, stamp: Any, step: int, hand: HandDescri
         joint_names=[joint.name for joint in hand.actuated],
         velocity=decision.action.double().tolist(),
         effort_limit=decision.effort_limit.double().tolist(),
+        lift_speed=float(decision.lift_speed),
     )
 
 

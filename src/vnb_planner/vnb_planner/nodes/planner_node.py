@@ -206,7 +206,7 @@ class PlannerNode(VnbNode):
         while True:
             parts = self._wait(handle, grasp)
             grasp.step = int(parts["belief"].step)
-            given = plan_input(parts, self._hand, grasp.step, int(grasp.goal.seed), grasp.deadline)
+            given = plan_input(parts, self._hand, grasp.step, grasp.goal, grasp.deadline)
             decision = check_decision(grasp.planner.plan(given), grasp.goal.method, grasp.step)
             grasp.stamp, grasp.decision = parts["belief"].header.stamp, decision
             status = grasp.status = status_message(decision, parts, grasp.goal.method)

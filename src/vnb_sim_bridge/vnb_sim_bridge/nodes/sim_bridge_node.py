@@ -177,7 +177,8 @@ class SimBridgeNode(VnbNode):
         if message is None:
             message = HandCommand(mode=HandCommand.HOLD)
         velocity, effort = messages.command_from_message(message, self.bridge.world.hand)
-        self._publish(self.bridge.decide(self.bridge.step, velocity, effort))
+        lift = message.lift_speed if message.mode == HandCommand.VELOCITY else 0.0
+        self._publish(self.bridge.decide(self.bridge.step, velocity, effort, lift))
 
     def _on_timer(self) -> None:
         if not self._tick_queued:

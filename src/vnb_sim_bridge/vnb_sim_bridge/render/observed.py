@@ -66,9 +66,11 @@ class ObservedBridge(SimBridge):
         self._closing = True
         return frame
 
-    def decide(self, step: int, velocity: Array, effort_limit: Array | None = None) -> SensorFrame:
+    def decide(
+        self, step: int, velocity: Array, effort_limit: Array | None = None, lift_speed: float = 0.0
+    ) -> SensorFrame:
         """See :class:`SimBridge`."""
-        frame = super().decide(step, velocity, effort_limit)
+        frame = super().decide(step, velocity, effort_limit, lift_speed)
         self._frame()
         return frame
 

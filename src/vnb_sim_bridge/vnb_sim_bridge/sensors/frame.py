@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.kinematics.arm_kinematics import ArmKinematics
-from vnb_sim_bridge.scenario import ScenarioSpread, stream
+from vnb_sim_bridge.scenario import Scenario, stream
 from vnb_sim_bridge.sensors.tactile import TactileModel, read_tactile
 from vnb_sim_bridge.world.world import World
 
@@ -63,28 +63,35 @@ class PoseSensorModel:
 
     Attributes:
         translation, rotation: Standard deviation per axis and reading [m], [rad].
-        spread: The distribution that the scenario's bias is drawn from.
     """
 
     translation: float = 0.0015
     rotation: float = 0.015
-    spread: ScenarioSpread = field(default_factory=ScenarioSpread)
 
-    def covariance(self) -> Array:
+    def covariance(self, scenario: Scenario) -> Array:
         """Return the stated covariance (6, 6)."""
-        translation = self.translation**2 + self.spread.pose_bias_translation**2
-        rotation = self.rotation**2 + self.spread.pose_bias_rotation**2
+        translation = self.translation**2 + scenario.pose_translation_std**2
+        rotation = self.rotation**2 + scenario.pose_rotation_std**2
         return np.diag(np.repeat([translation, rotation], 3))
 
 
+_DRAWS = 100_000
+"""Noise streams of one grasp: more than it has steps."""
+
+
 class SensorSuite:
-    """Reads all sensors of a world; encoder velocities are differences of successive readings."""
+    """Reads all sensors of a world; encoder velocities are differences of successive readings.
+
+    Attributes:
+        grasp: Number of the grasp in the scenario, from 0: each has noise of its own.
+    """
 
     def __init__(self, world: World, tactile: TactileModel | None = None, pose: PoseSensorModel | None = None) -> None:
         self.world = world
         self.tactile_model = tactile or TactileModel()
         self.pose_model = pose or PoseSensorModel()
         self._arm = ArmKinematics(world.arm)
+        self.grasp = 0
         self.reset()
 
     def reset(self) -> None:
@@ -92,7 +99,7 @@ class SensorSuite:
         self._last: tuple[float, Array] | None = None
 
     def read(self, step: int) -> SensorFrame:
-        """Return the readings of decision step ``step``; noise depends on (seed, step) only."""
+        """Return the readings of decision step ``step``; noise depends on (seed, grasp, step) only."""
         world = self.world
         q = self._encoders()
         if self._last is None or world.time <= self._last[0]:
@@ -105,14 +112,17 @@ class SensorSuite:
             step=step,
             time=world.time,
             object_pose=self._object_pose(step),
-            pose_covariance=self.pose_model.covariance(),
+            pose_covariance=self.pose_model.covariance(world.scenario),
             T_world_hand=self._arm.world_hand(torch.from_numpy(arm_q)).numpy(),
-            tactile=read_tactile(world, self.tactile_model, step),
+            tactile=read_tactile(world, self.tactile_model, self._draw(step)),
             hand_q=world.expand_hand(q),
             hand_qd=world.expand_hand(qd),
             hand_target=world.hand_target.copy(),
             arm_q=arm_q,
         )
+
+    def _draw(self, step: int) -> int:
+        return step + _DRAWS * self.grasp
 
     def _encoders(self) -> Array:
         lower, upper = self.world.joint_lower, self.world.joint_upper
@@ -120,7 +130,7 @@ class SensorSuite:
         return lower + np.clip(level, 0, ENCODER_LEVELS) / ENCODER_LEVELS * (upper - lower)
 
     def _object_pose(self, step: int) -> Pose:
-        noise = stream(self.world.scenario.seed, "pose", step).standard_normal(6)
+        noise = stream(self.world.scenario.seed, "pose", self._draw(step)).standard_normal(6)
         model = self.pose_model
         error = np.asarray(self.world.scenario.pose_bias) + noise * np.repeat([model.translation, model.rotation], 3)
         angle = float(np.linalg.norm(error[3:]))

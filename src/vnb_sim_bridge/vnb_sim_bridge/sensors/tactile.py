@@ -60,7 +60,7 @@ class TactileModel:
 
 
 def read_tactile(world: World, model: TactileModel, step: int) -> NDArray[np.uint8]:
-    """Return the five pads' bytes (5, rows, columns) at a step; noise depends on seed and step only."""
+    """Return the five pads' bytes (5, rows, columns); noise depends on the scenario's seed and ``step`` only."""
     gains = 1 + model.gain_error * stream(world.scenario.seed, "tactile gain").standard_normal(5)
     rng = stream(world.scenario.seed, "tactile", step)
     contacts = [c for c in world.contacts() if c.on_pad]

@@ -1,0 +1,32 @@
+"""The method with one part taken out or exchanged, each under a name of its own; what each part is worth.
+
+They answer a question about ``vnb`` and are no methods to compare with, so tables that compare all methods leave them
+out unless they are named. All of them keep the failure calibration of ``vnb`` unless they change what it stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vnb_benchmark.methods.planner_method import PlannerMethod
+from vnb_grasp.registry import Registry
+from vnb_planner.attempts import AttemptRule
+
+ABLATIONS: Registry[Callable[[], PlannerMethod]] = Registry("ablation")
+"""Factories by name."""
+
+
+def _add(name: str, planner: str = "vnb", belief: str = "learned", attempts: int = 0, **parameters: object) -> None:
+    rule = AttemptRule(attempts=attempts) if attempts else AttemptRule()
+    ABLATIONS.add(name, lambda: PlannerMethod(planner, belief, parameters, uses_beta=True, rule=rule))
+
+
+_add("vnb-prior", belief="prior")
+_add("vnb-k1", planner="gauss_cvar", lambda_c=1.0, calibration="vnb")
+_add("vnb-mean", lambda_c=0.0)
+_add("vnb-half", lambda_c=0.5)
+_add("vnb-paper-cost", cost="paper", calibration="raw")
+_add("vnb-entropy", gamma=0.1)
+_add("vnb-no-probe", probe=False)
+_add("vnb-once", attempts=1)
+_add("vnb-raw", calibration="raw")

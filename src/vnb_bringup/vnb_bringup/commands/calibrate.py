@@ -1,0 +1,38 @@
+"""Fit failure probabilities to a benchmark run on the calibration split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vnb_bringup.commands._shared import command_line
+
+
+def main(
+    store: Annotated[Path, typer.Argument(help="Folder of a `./vnb bench --preset calibration` run.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="Method to calibrate; repeatable.", show_default="all that keep evidence"),
+    ] = None,
+    hand: Annotated[str, typer.Option(help="Hand variant of the run.")] = "l6_v31",
+    out: Annotated[
+        Path | None, typer.Option(help="Calibration file; other methods in it stay.", show_default="STORE/HAND.yaml")
+    ] = None,
+) -> None:
+    """Fit failure probabilities to a benchmark run on the calibration split, never on the test split."""
+    from vnb_benchmark.calibrating import figures, fit_calibration, write_calibration
+    from vnb_benchmark.running.store import Store
+
+    with Store.open(store) as opened:
+        rows, meta = opened.outcomes(), opened.meta
+    path = out or (store if store.is_dir() else store.parent) / f"{hand}.yaml"
+    about = {key: str(meta[key]) for key in ("checkpoint",) if key in meta}
+    for name in method or sorted({row.method for row in rows if row.evidence}):
+        fit = fit_calibration(rows, name)
+        write_calibration(path, name, fit, command_line(), about)
+        for what, found in (("raw", fit.raw), ("calibrated, left out", fit.left_out)):
+            words = ", ".join(f"{key} {value:.3f}" for key, value in figures(found).items())
+            print(f"{name:<12} {what:<22} {words}")
+    print(path)
