@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -33,12 +33,15 @@ from vnb_belief.features import pose_from_vector
 from vnb_belief.mixture import Mixture
 from vnb_belief.prior import prior_mixture
 from vnb_belief.training.dataset import EpisodeDataset
+from vnb_belief.training.sbc import BINS, ENTRIES, Sbc, simulation_based_calibration
 from vnb_belief.training.sequences import Sequences
 
 QUANTITIES = ("mu", "kappa", "pose", "theta")
 MOMENTS = ("start", "middle", "end", "all")
 RIVALS = ("trained", "prior", "constant")
 _PIT_BINS = 10
+MIN_EPISODES = 5 * BINS
+"""Episodes for a test of uniformity."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,14 @@ class Evaluation:
         episodes: Number of episodes.
         scores: ``scores[rival][quantity][moment]``.
         calibration: By rival.
+        sbc: Uniformity of the truth's place in the belief at the end of each episode, by rival; empty for too few
+            episodes.
     """
 
     episodes: int
     scores: dict[str, dict[str, dict[str, Score]]]
     calibration: dict[str, Calibration]
+    sbc: dict[str, Sbc] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dictionaries for JSON."""
@@ -112,6 +118,7 @@ def evaluate_rivals(model: BeliefDynamics, train: Sequences, test: Sequences) ->
             for name, belief in rivals.items()
         },
         calibration={name: _calibrate(belief, test) for name, belief in rivals.items()},
+        sbc={name: _sbc(belief, test) for name, belief in rivals.items()} if len(test) >= MIN_EPISODES else {},
     )
 
 
@@ -140,11 +147,13 @@ def evaluate_beliefs(beliefs: Mapping[str, Callable[[str], Belief]], dataset: Ep
     """
     scores: dict[str, dict[str, dict[str, Score]]] = {}
     calibration: dict[str, Calibration] = {}
+    sbc: dict[str, Sbc] = {}
     mask = torch.from_numpy(dataset.mask)
     theta, valid = torch.from_numpy(dataset.theta).double(), torch.from_numpy(dataset.valid)
     for name, make in beliefs.items():
         made: dict[str, Belief] = {}
         values = {quantity: torch.zeros(mask.shape, dtype=torch.float64) for quantity in QUANTITIES}
+        ends: list[Mixture] = []
         pits = []
         for n, object_name in enumerate(dataset.object_names.tolist()):
             if object_name not in made:
@@ -153,10 +162,19 @@ def evaluate_beliefs(beliefs: Mapping[str, Callable[[str], Belief]], dataset: Ep
             for step, mixture in enumerate(mixtures):
                 for quantity in QUANTITIES:
                     values[quantity][n, step] = _score(quantity, mixture, theta[n, step], valid[n, step])
+            ends.append(mixtures[-1])
             pits.append(_friction_pit(mixtures[-1], theta[n, len(mixtures) - 1]))
         scores[name] = {quantity: _summarise(value, mask) for quantity, value in values.items()}
         calibration[name] = _calibration(torch.cat(pits))
-    return Evaluation(episodes=len(dataset), scores=scores, calibration=calibration)
+        if len(dataset) >= MIN_EPISODES:
+            last = torch.stack([theta[n, int(mask[n].sum()) - 1] for n in range(len(dataset))])
+            sbc[name] = simulation_based_calibration(_stack(ends), last)
+    return Evaluation(episodes=len(dataset), scores=scores, calibration=calibration, sbc=sbc)
+
+
+def _stack(beliefs: list[Mixture]) -> Mixture:
+    parts = ("logits", "means", "log_stds")
+    return Mixture(*(torch.stack([getattr(belief, part) for belief in beliefs]) for part in parts))
 
 
 def _follow(belief: Belief, dataset: EpisodeDataset, n: int) -> list[Mixture]:
@@ -203,6 +221,13 @@ def _calibrate(belief: Mixture, test: Sequences) -> Calibration:
     return _calibration(_friction_pit(at_last, test.theta[rows, last]).flatten())
 
 
+def _sbc(belief: Mixture, test: Sequences) -> Sbc:
+    last = test.mask.sum(dim=1) - 1
+    rows = torch.arange(len(last), device=last.device)
+    at_last = Mixture(belief.logits[rows, last], belief.means[rows, last], belief.log_stds[rows, last])
+    return simulation_based_calibration(at_last, test.theta[rows, last])
+
+
 def _friction_pit(belief: Mixture, theta: Tensor) -> Tensor:
     """Return the distribution function of each contact's log friction at the truth, shape ``(..., 5)``."""
     mu = belief.marginal(layout.LOG_MU)
@@ -218,6 +243,20 @@ def _calibration(pit: Tensor) -> Calibration:
         coverage_90=float(((pit > 0.05) & (pit < 0.95)).double().mean()),
         pit_histogram=tuple(round(float(share), 4) for share in histogram),
     )
+
+
+def format_sbc(title: str, evaluation: Evaluation) -> Table:
+    """Return the calibration as a table: one row per rival, a p-value per latent entry, and the pose's NEES."""
+    table = Table(
+        title=f"{title}: calibration at the end, chi-square p-values of uniform ranks, and NEES / 6 (95 % band)"
+    )
+    for column in ("belief", *ENTRIES, "NEES"):
+        table.add_column(column, justify="left" if column == "belief" else "right")
+    for rival, found in evaluation.sbc.items():
+        low, high = found.nees_band
+        nees = f"{found.nees:.2f} ({low:.2f} to {high:.2f})"
+        table.add_row(rival, *(f"{found.p_values[name]:.2g}" for name in ENTRIES), nees)
+    return table
 
 
 def format_table(title: str, evaluation: Evaluation) -> Table:

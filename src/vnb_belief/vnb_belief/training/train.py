@@ -20,7 +20,7 @@ from vnb_belief import layout
 from vnb_belief.checkpoint import Provenance, save_checkpoint
 from vnb_belief.dynamics import BeliefDynamics, DynamicsConfig
 from vnb_belief.training.dataset import DATASET_VERSION, EpisodeDataset
-from vnb_belief.training.evaluate import Evaluation, evaluate_rivals, format_table
+from vnb_belief.training.evaluate import Evaluation, evaluate_rivals, format_sbc, format_table
 from vnb_belief.training.report import draw_curves
 from vnb_belief.training.sequences import Sequences, Split, fit_normalisation, make_sequences, split_episodes
 from vnb_grasp.errors import ConfigError, NonFiniteError
@@ -354,4 +354,6 @@ def _write_report(
     console = Console(stderr=True)
     for name, evaluation in evaluations.items():
         console.print(format_table(name.replace("_", " "), evaluation))
+        if evaluation.sbc:
+            console.print(format_sbc(name.replace("_", " "), evaluation))
     return result

@@ -111,8 +111,10 @@ def _evaluate(data: Path, out: Path, held_out: tuple[str, ...], episodes: int) -
 def _print_tables(evaluations: dict[str, Evaluation]) -> None:
     from rich.console import Console
 
-    from vnb_belief.training.evaluate import format_table
+    from vnb_belief.training.evaluate import format_sbc, format_table
 
     console = Console(highlight=False)
     for name, evaluation in evaluations.items():
         console.print(format_table(name, evaluation))
+        if evaluation.sbc:
+            console.print(format_sbc(name, evaluation))
