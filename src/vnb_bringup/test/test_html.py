@@ -124,3 +124,11 @@ def test_a_file_in_the_way_is_named(record: TrialRecord, tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="--out"):
         write_folder(tmp_path / "file", record, Pictures(), COMMAND)
+
+
+def test_attempts_and_an_abstention_are_told() -> None:
+    record = replace(make_record(), attempts=2, abstained=True)
+    said = words.sentence(record)
+    assert "in 2 attempts" in said
+    assert f"would not lift it (failure probability {record.steps[-1].p_fail:.2f})" in said
+    assert "would not lift" not in words.sentence(make_record())

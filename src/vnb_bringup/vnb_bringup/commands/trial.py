@@ -32,6 +32,10 @@ def main(
     beta: Annotated[
         float, typer.Option(min=0.0, max=0.9999, help="Confidence level of the risk; 0 is the mean.")
     ] = 0.9,
+    delta: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Largest failure probability with which a grasp is lifted.")
+    ] = 0.2,
+    attempts: Annotated[int, typer.Option(min=1, help="Times that the object may be taken.")] = 2,
     hand: Annotated[str, typer.Option(help="Hand variant.")] = "l6_v31",
     friction: Annotated[
         float | None, typer.Option(min=0.01, help="Friction of the object's surface, instead of drawing it.")
@@ -61,9 +65,10 @@ def main(
     from vnb_benchmark.scenarios.files import parse_reference
     from vnb_bringup.report.folder import prepare_folder, write_folder
     from vnb_bringup.report.local import TrialSettings
+    from vnb_planner.attempts import AttemptRule
 
     started = time.perf_counter()
-    settings = TrialSettings(method, belief, beta, checkpoint, battery)
+    settings = TrialSettings(method, belief, beta, checkpoint, battery, AttemptRule(delta=delta, attempts=attempts))
     if scenario_reference is None:
         with known_names():
             scenario = _draw(object_name, regime, seed, hand, friction)

@@ -225,7 +225,7 @@ class TrialConductor(VnbNode):
             max_steps=max_steps,
             seed=scenario.seed,
             epsilon_target=math.nan,
-            p_fail_limit=math.nan,
+            p_fail_limit=settings.rule.delta,
             deadline=deadline,
             promise_friction=promise.friction if promise else (),
             promise_success=promise.success if promise else (),

@@ -47,8 +47,9 @@ class TrialSettings:
     conditions: Conditions = field(default_factory=Conditions)
 
     def planner_parameters(self) -> dict[str, Any]:
-        """Return the planner's parameters that follow: only risk-aware planners have a ``beta``."""
-        return {"beta": self.beta} if "beta" in parameter_names(self.method) else {}
+        """Return the planner's parameters that follow, of those that it has."""
+        given = {"beta": self.beta, "delta": self.rule.delta}
+        return {name: value for name, value in given.items() if name in parameter_names(self.method)}
 
 
 class Stopwatch:

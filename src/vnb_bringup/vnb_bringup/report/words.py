@@ -10,6 +10,7 @@ LOST = 0.1
 """Motion from which an object counts as gone from the hand [m]."""
 
 _STOPS = {
+    "settled": "the grasp got no better",
     "quality": "the grasp felt good enough",
     "step_limit": "the step limit was reached",
     "stalled": "the fingers had stalled",
@@ -51,11 +52,19 @@ def sentence(record: TrialRecord) -> str:
         return "The grasp was not tested."
     thing = object_words(record)
     stop = _STOPS.get(record.stop_reason, record.stop_reason.replace("_", " "))
-    closing = f"Closing ended after {_count(len(record.steps), 'decision')}, when {stop}."
+    again = f" in {record.attempts} attempts" if record.attempts > 1 else ""
+    closing = f"Closing ended after {_count(len(record.steps), 'decision')}{again}, when {stop}.{_abstained(record)}"
     if not verdict.lifted:
         return f"{closing} {_not_lifted(verdict, thing)}"
     lift = f"The {thing} came up {1e3 * verdict.lift_height:.0f} mm with the hand"
     return f"{closing} {lift}, {_pulses(verdict)}{_battery(verdict)}."
+
+
+def _abstained(record: TrialRecord) -> str:
+    if not record.abstained:
+        return ""
+    last = record.steps[-1].p_fail if record.steps else math.nan
+    return f" The method would not lift it (failure probability {last:.2f}); it was lifted and tested all the same."
 
 
 def _not_lifted(verdict: Verdict, thing: str) -> str:
