@@ -207,7 +207,8 @@ def _details(by_regime: Sequence[Summary], overall: Sequence[Summary]) -> Sectio
             number(s.peak_force, 1, " N"),
             number(1e3 * s.planning_p50, 0, " ms"),
             number(1e3 * s.planning_p99, 0, " ms"),
-            str(s.abstained),
+            f"{s.abstained} of {s.n}",
+            percent(s.accepted_failed),
             str(s.broken),
             points(s.gap),
         )
@@ -224,11 +225,13 @@ def _details(by_regime: Sequence[Summary], overall: Sequence[Summary]) -> Sectio
         "decision p50",
         "decision p99",
         "abstained",
+        "failed of accepted",
         "broken",
         "gap to oracle",
     )
     caption = (
-        "Shares with Wilson's 95 % interval, each case counted once; peak force is a median; the gap is in points."
+        "Shares with Wilson's 95 % interval, each case counted once; peak force is a median; the gap is in points. "
+        "What a method declined to lift was lifted and tested all the same, and counts by that."
     )
     return Section("Details", tables=(Table(header, rows, caption),))
 

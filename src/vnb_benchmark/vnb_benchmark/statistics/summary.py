@@ -49,7 +49,9 @@ class Summary:
         planning_p99: Time that 99 % of the episodes keep to with their 99 % quantile [s].
         seconds: Mean wall time of an episode that ended properly [s].
         calibration: Of the failure probability; None if the method computes none.
-        abstained: Episodes in which it declined to lift; they count as failures.
+        abstained: Episodes in which it declined to lift. They were lifted and tested all the same, and count by that
+            in all other figures.
+        accepted_failed: Share of no robust success among the episodes that it did not decline.
         broken: Episodes that failed, crashed or hung; they count as failures.
         gap: Robust success of the oracle less that of this method, over their common cases; unknown without an oracle.
     """
@@ -70,6 +72,7 @@ class Summary:
     seconds: float
     calibration: Calibration | None
     abstained: int
+    accepted_failed: Estimate
     broken: int
     gap: Estimate
 
@@ -133,6 +136,7 @@ def summarise(rows: Sequence[Outcome], method: str, group: str = ALL, seed: int 
             [1.0 - of.survival(row) for row in own],
         ),
         abstained=sum(row.abstained for row in own),
+        accepted_failed=_share([row for row in own if not row.abstained], lambda row: not of.robust(row)),
         broken=len(own) - len(ok),
         gap=_difference(oracle, of.robust, rng),
     )
