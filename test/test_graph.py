@@ -143,8 +143,8 @@ def test_every_publisher_reaches_its_subscribers(composed: Graph) -> None:
 class BlindBridge(SimBridge):
     """Loses the object's pose at step 2."""
 
-    def decide(self, step: int, velocity: Any, effort_limit: Any = None) -> SensorFrame:
-        frame = super().decide(step, velocity, effort_limit)
+    def decide(self, step: int, velocity: Any, effort_limit: Any = None, lift_speed: float = 0.0) -> SensorFrame:
+        frame = super().decide(step, velocity, effort_limit, lift_speed)
         return replace(frame, object_pose=Pose.unknown()) if frame.step == 2 else frame
 
 

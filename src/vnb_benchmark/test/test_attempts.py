@@ -14,6 +14,7 @@ from vnb_belief.prior import prior_mixture
 from vnb_benchmark.attempts import Attempts, promise_of
 from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import Episode, run_episode
+from vnb_grasp.errors import MotionError
 from vnb_planner.attempts import AttemptRule, Choice
 from vnb_planner.models import HandModel, ObjectModel
 from vnb_planner.planners import Decision, PlanInput, ScriptedPlanner
@@ -51,8 +52,6 @@ class Scene:
         return tuple(sorted(left, key=lambda item: item[1]))
 
     def choose_approach(self, estimate: Any, arm_q: Any, only: int) -> None:
-        from vnb_grasp.errors import MotionError
-
         if only not in self._reachable:
             raise MotionError("out of reach")
 
@@ -136,3 +135,17 @@ def test_a_doubted_grasp_is_let_go_and_taken_again(bridge: SimBridge, monkeypatc
 def test_taking_again_is_the_same_every_time(bridge: SimBridge, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (run(bridge, dict.fromkeys(range(4), 0.3), monkeypatch) for _ in range(2))
     assert repr(first.report) == repr(second.report)
+
+
+def test_an_object_that_got_out_of_reach_is_not_lifted(bridge: SimBridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = PlanningScene.choose_approach
+
+    def gone(self: PlanningScene, *arguments: Any, order: Any = None, **options: Any) -> Approach:
+        if order is not None:
+            raise MotionError("out of reach")
+        return choose(self, *arguments, **options)
+
+    monkeypatch.setattr(PlanningScene, "choose_approach", gone)
+    episode = run(bridge, dict.fromkeys(range(4), 0.3), monkeypatch)
+    assert (episode.attempts, episode.abstained) == (1, True)
+    assert (episode.report.lifted, episode.report.failure_mode) == (False, "grasp")

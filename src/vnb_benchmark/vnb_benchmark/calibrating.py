@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 FOLDS = 5
 MIN_CASES = 20
+_LEAST_SPREAD = 0.1
+"""Least spread by which evidence is divided: what hardly varies in the run must not decide everything elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ class _Design:
     @classmethod
     def of(cls, rows: Sequence[Outcome], objects: tuple[str, ...]) -> _Design:
         evidence = np.array([row.evidence for row in rows], dtype=np.float64)
-        centre, scale = evidence.mean(0), evidence.std(0)
-        scale = np.where(scale > 1e-9, scale, 1.0)  # a piece that never changes gets the weight zero
+        centre, scale = evidence.mean(0), np.maximum(evidence.std(0), _LEAST_SPREAD)
         member = np.array([[row.object_name == name for name in objects] for row in rows], dtype=np.float64)
         matrix = np.column_stack([np.ones(len(rows)), (evidence - centre) / scale, member])
         return cls(matrix, centre, scale, objects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,7 @@ def run_episode(
     approach = recall(bridge, (scenario, pregrasp, teleport), start) if remember else start()
     attempts = Attempts(rule or AttemptRule(), scene)
     steps: list[Step] = []
+    empty = False
 
     def observe(step: Step) -> None:
         steps.append(step)
@@ -161,11 +162,14 @@ def run_episode(
         reading = bridge.sensors.read(0)
         try:
             approach = scene.choose_approach(reading.object_pose, reading.arm_q, order=attempts.order)
-        except MotionError:  # out of reach from here: the hand stays where it is, with nothing in it
-            approach, choice = replace(approach, arm_q=reading.arm_q), Choice.ABSTAIN
+        except MotionError:  # out of reach now, perhaps toppled: there is nothing to lift
+            empty, choice = True, Choice.ABSTAIN
             break
         run_approach(bridge, approach, teleport=False)
-    run_lift(bridge, scene.lift_pose(approach.arm_q))
+    if empty:
+        bridge.settle(LIFT_REST)
+    else:
+        run_lift(bridge, scene.lift_pose(approach.arm_q))
     report = bridge.stress_test(battery=battery, disturbance_scale=disturbance_scale)
     return Episode(
         scenario,

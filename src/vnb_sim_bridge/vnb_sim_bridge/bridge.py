@@ -243,6 +243,7 @@ class SimBridge:
         if np.abs(start - trajectory.path[0]).max() > 0.02:
             raise SimulationError("the trajectory does not start at the arm's present target; plan it again")
         self.world.hold_hand()
+        self._end_grasp()
         for i in range(steps):
             for j in range(chunk):
                 self.world.set_arm_target(trajectory.sample(i * period + (j + 1) * self.parameters.timestep))
@@ -256,7 +257,12 @@ class SimBridge:
 
     def run_hand(self, target: Array, duration: float = 1.0) -> Iterator[float]:
         """Move the fingers to ``target`` (6,) [rad] in straight lines through free space, yielding the progress."""
+        self._end_grasp()
         return hand_motion(self.world, target, duration)
+
+    def _end_grasp(self) -> None:
+        """Readings from now on are those from which another grasp begins: one stamp never has two of them."""
+        self.sensors.grasp = self._grasps
 
     def _arm_target(self) -> Array:
         return self.world.data.ctrl[self.world.arm_act].copy()

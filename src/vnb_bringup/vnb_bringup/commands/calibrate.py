@@ -16,6 +16,10 @@ def main(
         list[str] | None,
         typer.Option("--method", help="Method to calibrate; repeatable.", show_default="all that keep evidence"),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", help="Method that the calibration is for, if the run was of a variant of it."),
+    ] = None,
     hand: Annotated[str, typer.Option(help="Hand variant of the run.")] = "l6_v31",
     out: Annotated[
         Path | None, typer.Option(help="Calibration file; other methods in it stay.", show_default="STORE/HAND.yaml")
@@ -29,10 +33,13 @@ def main(
         rows, meta = opened.outcomes(), opened.meta
     path = out or (store if store.is_dir() else store.parent) / f"{hand}.yaml"
     about = {key: str(meta[key]) for key in ("checkpoint",) if key in meta}
-    for name in method or sorted({row.method for row in rows if row.evidence}):
-        fit = fit_calibration(rows, name)
-        write_calibration(path, name, fit, command_line(), about)
+    methods = method or sorted({row.method for row in rows if row.evidence})
+    if name is not None and len(methods) != 1:
+        raise typer.BadParameter(f"--as names one method, but {len(methods)} are calibrated; give one by --method")
+    for ran in methods:
+        fit = fit_calibration(rows, ran)
+        write_calibration(path, name or ran, fit, command_line(), about)
         for what, found in (("raw", fit.raw), ("calibrated, left out", fit.left_out)):
             words = ", ".join(f"{key} {value:.3f}" for key, value in figures(found).items())
-            print(f"{name:<12} {what:<22} {words}")
+            print(f"{name or ran:<12} {what:<22} {words}")
     print(path)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -128,7 +127,10 @@ class TrialConductor(VnbNode):
             trial.begin("closing")
             approach = self._take(scenario, settings, trial, scene, approach, on_step, max_steps, deadline)
             trial.begin("lift")
-            self._lift(scene, approach)
+            if trial.empty:
+                self._rest(LIFT_REST)
+            else:
+                self._lift(scene, approach)
             trial.begin("tests")
             trial.verdict = self._test(settings.battery)
         trial.begin("")
@@ -202,9 +204,9 @@ class TrialConductor(VnbNode):
             parts = self._rest(FIRST_REST)
             try:
                 approach = scene.choose_approach(*_estimates(scene, parts), order=attempts.order)
-            except MotionError:  # out of reach from here: the hand stays where it is, with nothing in it
-                trial.abstained = True
-                return replace(approach, arm_q=_estimates(scene, parts)[1])
+            except MotionError:  # out of reach now, perhaps toppled: there is nothing to lift
+                trial.abstained = trial.empty = True
+                return approach
             self._move(approach_motions(approach))
             self._rest(APPROACH_REST)
 
@@ -358,6 +360,7 @@ class _Trial:
         self.stop_reason = ""
         self.attempts = 0
         self.abstained = False
+        self.empty = False
         self.verdict: Verdict | None = None
         self.error_code = 0
         self.error_message = ""
