@@ -132,7 +132,7 @@ def test_another_schema_version_is_refused(store: Store) -> None:
     store.connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     store.close()
     for attempt in (lambda: Store.open(store.path), lambda: Store.start(store.path, CASES, PROVENANCE, resume=True)):
-        with pytest.raises(ConfigError, match=r"version 99, expected vnb-benchmark version 1"):
+        with pytest.raises(ConfigError, match=r"version 99, expected vnb-benchmark version 2"):
             attempt()
 
 
