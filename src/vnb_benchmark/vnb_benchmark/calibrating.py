@@ -58,7 +58,8 @@ def fit_calibration(rows: Sequence[Outcome], method: str) -> Fit:
     """Return the calibration of ``method`` from its outcomes.
 
     Raises:
-        ConfigError: If an outcome is not of the calibration split, a case comes more than once, there are too few with evidence, or all ended alike.
+        ConfigError: If an outcome is not of the calibration split, a case comes more than once, there are too few with
+            evidence, or all ended alike.
     """
     own = [row for row in rows if row.method == method and row.status == OK]
     wrong = sorted({row.split for row in own} - {"calibration"})

@@ -39,7 +39,8 @@ def main(
     if len(checkpoints) > 1:
         raise typer.BadParameter(f"the runs were made with {len(checkpoints)} different checkpoints; run them again")
     path = out or (stores[0] if stores[0].is_dir() else stores[0].parent) / f"{hand}.yaml"
-    about = {"checkpoint": checkpoint for checkpoint in checkpoints if checkpoint}
+    (checkpoint,) = checkpoints
+    about = {"checkpoint": checkpoint} if checkpoint else {}
     methods = method or sorted({row.method for row in rows if row.evidence})
     if name is not None and len(methods) != 1:
         raise typer.BadParameter(f"--as names one method, but {len(methods)} are calibrated; give one by --method")
