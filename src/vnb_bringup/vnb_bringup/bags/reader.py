@@ -111,12 +111,16 @@ class BagReader:
             BagError: If a file is damaged.
             UnknownNameError: If the bag has no such topic.
         """
-        for name in topics or ():
-            if name not in self.topics:
-                raise UnknownNameError(f"topic of {self.path}", name, self.topics)
+        self.require_topics(topics or ())
         for _, file in self._files:
             for message in file.messages(topics, start, end):
                 yield BagMessage(*message)
+
+    def require_topics(self, topics: Collection[str]) -> None:
+        """Raise :class:`UnknownNameError` for the first name that is no topic of the bag."""
+        for name in topics:
+            if name not in self.topics:
+                raise UnknownNameError(f"topic of {self.path}", name, self.topics)
 
     def mismatches(self, shares: tuple[Path, ...], topics: Collection[str] | None = None) -> list[Mismatch]:
         """Return the types of ``topics`` (None: all) that are defined otherwise here than where it was recorded."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,19 +24,26 @@ _STOP_TIME = 60.0
 
 
 @contextmanager
-def recorded(graph: Graph, folder: Path, storage: str = "mcap") -> Iterator[int]:
+def recorded(
+    graph: Graph, folder: Path, storage: str = "mcap", notes: Mapping[str, str] | None = None
+) -> Iterator[int]:
     """Record all topics of a graph inside the block; yields the process id of the recorder.
 
     Args:
         graph: It publishes nothing that is not recorded once the block is entered.
         folder: Of the bag; must not be there.
         storage: ``mcap`` or ``sqlite3``.
+        notes: Texts that belong to the bag.
 
     Raises:
         BagError: If the recorder does not start, or the bag could not be written.
     """
     command = [sys.executable, "-m", recorder_node.__name__, "--ros-args"]
-    for name, value in (("out", str(folder)), ("storage", storage)):
+    for name, value in (
+        ("out", str(folder)),
+        ("storage", storage),
+        ("notes", json.dumps(dict(notes or {}))),
+    ):
         command += ["-p", f"{name}:={json.dumps(value)}"]
     environment = dict(os.environ, ROS_DOMAIN_ID=str(graph.domain))
     with tempfile.TemporaryFile("w+") as log:

@@ -47,6 +47,7 @@ class RecorderConfig:
     storage: str = parameter("mcap", "mcap or sqlite3")
     split_megabytes: float = parameter(0.0, "size at which a file is closed and the next one begun; 0 = never", 0.0)
     topics: str = parameter("", "names of the topics to record, separated by commas; empty = all")
+    notes: str = parameter("", "YAML mapping of texts that belong to the bag")
     memory_megabytes: float = parameter(64.0, "what may wait for the disk; messages beyond are dropped", 1.0)
 
 
@@ -63,12 +64,12 @@ class RecorderNode(VnbNode):
         self.config = config = declare(self, RecorderConfig)
         if not config.out:
             raise BagError("recorder: got no folder for the bag, set the parameter `out`")
-        split = int(config.split_megabytes * (1 << 20))
         self._wanted = frozenset(name.strip() for name in config.topics.split(",") if name.strip())
         self._shares = share_folders()
-        self._bag = BackgroundWriter(
-            BagWriter(Path(config.out), config.storage, split), int(config.memory_megabytes * (1 << 20))
-        )
+        megabyte = 1 << 20
+        split = int(config.split_megabytes * megabyte)
+        writer = BagWriter(Path(config.out), config.storage, split, _notes(config.notes))
+        self._bag = BackgroundWriter(writer, int(config.memory_megabytes * megabyte))
         self._seen: set[str] = {"/rosout"} if self._wanted and "/rosout" not in self._wanted else set()
         self._asked: set[str] = {self.get_fully_qualified_name()}
         self._parameters: dict[str, dict[str, Any]] = {}
@@ -181,6 +182,13 @@ def _require_same(name: str, definition: Definition, publishers: Sequence[Any]) 
                 f"installed here has {definition.type_hash}; build the same messages on both machines. It is not "
                 "recorded"
             )
+
+
+def _notes(text: str) -> dict[str, str]:
+    given = yaml.safe_load(text) if text else {}
+    if not isinstance(given, dict):
+        raise BagError(f"recorder: got notes {text!r}, expected a YAML mapping")
+    return {str(key): str(value) for key, value in given.items()}
 
 
 def _plain(value: Any) -> Any:
