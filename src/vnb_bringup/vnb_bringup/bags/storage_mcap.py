@@ -153,7 +153,7 @@ class McapFile:
             yield from sorted(found, key=lambda message: message[1])
             return
         try:
-            for _, channel, message in self._reader.iter_messages(topics, start, end):
+            for _, channel, message in self._reader.iter_messages(topics, starting_at=start, ending_before=end):
                 yield channel.topic, message.log_time, message.publish_time, message.data
         except _BROKEN as error:
             raise BagError(
