@@ -16,8 +16,8 @@ import rclpy
 import yaml
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
 from vnb_msgs.msg import ErrorCode
@@ -80,7 +80,7 @@ class RecorderNode(VnbNode):
     def _full_name(self, name: str) -> str:
         try:
             return self.resolve_topic_name(name)
-        except InvalidTopicNameException as error:
+        except rclpy_implementation.RCLError as error:
             told = " ".join(str(error).split())
             raise BagError(f"recorder: got the topic {name!r}, expected a name of ROS 2 ({told})") from error
 
