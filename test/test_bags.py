@@ -76,7 +76,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
             witness.create_subscription(kind, topic, received[topic].append, 200, raw=True)
         with spinning(context, [witness]), recorded(running, bag, notes={"versions": "{}"}):
             record = running.conductor.run(scenario(), SETTINGS, max_steps=MAX_STEPS)
-            until(lambda: all(len(received[t]) == published.counts[t] for t in WITNESSED), "the rest")
+            until(lambda: published.counts["/belief"] == published.counts["/observation"], "the last belief", 60.0)
+            until(lambda: len(received["/belief"]) == published.counts["/belief"], "the witness to hear it", 60.0)
         witness.destroy_node()
     assert (record.error_code, record.error_message) == (0, "")
     return Recorded(bag, record, published, received)
@@ -111,10 +112,12 @@ def test_every_message_that_was_published_is_there(trial: Recorded) -> None:
             assert differences(sent, kept) == {}
 
 
-def test_the_bytes_are_those_that_went_over_the_wire(trial: Recorded) -> None:
-    """Compared with another subscriber's: what serializes a message leaves its padding as the memory happens to be."""
+def test_the_bytes_are_those_that_another_subscriber_receives(trial: Recorded) -> None:
+    """Serializing a message twice may fill its padding otherwise; between processes it is padded to four bytes."""
     found = by_topic(trial.bag)
-    assert {topic: found[topic] for topic in WITNESSED} == trial.received
+    for topic in WITNESSED:
+        for kept, heard in zip(found[topic], trial.received[topic], strict=True):
+            assert kept == heard + bytes(-len(heard) % 4)
     assert len(trial.received["/belief"]) > MAX_STEPS
 
 
