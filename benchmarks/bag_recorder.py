@@ -1,6 +1,6 @@
 """The recorder beside a real-time trial: messages published, recorded and dropped, its CPU share and memory.
 
-. install/setup.sh, then: python benchmarks/bag_recorder.py [--lockstep] [--storage sqlite3] [--out DIR]
+. install/setup.sh, then: python benchmarks/bag_recorder.py [--method scripted] [--lockstep] [--storage sqlite3]
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
@@ -40,26 +38,12 @@ def memory(pid: int) -> float:
     return told.get("VmHWM", told["VmRSS"]) / 1024
 
 
-def pause(graph: Graph, paused: bool) -> None:
-    """Stop the world's clock, or let it go on."""
-    call(graph, SetPause, "sim_bridge/pause", SetPause.Request(paused=paused))
-    if paused:
-        time.sleep(0.5)  # what was published before is through
-
-
-@contextmanager
-def standing_still(graph: Graph) -> Iterator[None]:
-    """Let nothing be published while the recorder comes and goes, so that the counts are of the same messages."""
-    pause(graph, True)
-    yield
-
-
-@contextmanager
-def running(graph: Graph) -> Iterator[None]:
-    """Let the clock run inside the block."""
-    pause(graph, False)
-    yield
-    pause(graph, True)
+def stand_still(graph: Graph, published: Wiretap) -> None:
+    """Stop the world's clock and wait until nothing is published any more."""
+    call(graph, SetPause, "sim_bridge/pause", SetPause.Request(paused=True))
+    before = -1
+    while before != (before := sum(published.counts.values())):
+        time.sleep(1.0)
 
 
 def main() -> None:
@@ -74,17 +58,19 @@ def main() -> None:
     settings = TrialSettings(given.method, battery=False)
     with (
         composed_graph(GraphSettings(scenario.object_name, lockstep=given.lockstep)) as graph,
-        standing_still(graph),
-        recorded(graph, given.out, given.storage) as pid,
         Wiretap(keep=False) as published,
-        running(graph),
     ):
-        start, cpu, own = time.perf_counter(), cpu_seconds(pid), time.process_time()
-        record = graph.conductor.run(scenario, settings)
-        elapsed = time.perf_counter() - start
-        share = (cpu_seconds(pid) - cpu) / elapsed
-        graph_share = (time.process_time() - own) / elapsed
-        peak = memory(pid)
+        stand_still(graph, published)
+        published.counts.clear()  # the recorder comes and goes while all is silent: the counts are of the same messages
+        with recorded(graph, given.out, given.storage) as pid:
+            call(graph, SetPause, "sim_bridge/pause", SetPause.Request(paused=False))
+            start, cpu, own = time.perf_counter(), cpu_seconds(pid), time.process_time()
+            record = graph.conductor.run(scenario, settings)
+            elapsed = time.perf_counter() - start
+            share = (cpu_seconds(pid) - cpu) / elapsed
+            graph_share = (time.process_time() - own) / elapsed
+            peak = memory(pid)
+            stand_still(graph, published)
     print(f"trial: {len(record.steps)} decisions, {record.stop_reason or record.error_message}, {elapsed:.1f} s")
     counts = {topic: n for topic, n in published.counts.items() if not topic_or_service_is_hidden(topic)}
     with BagReader(given.out) as bag:
