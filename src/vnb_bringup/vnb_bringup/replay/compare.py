@@ -90,10 +90,17 @@ class GraspComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A bag computed again, compared."""
+    """A bag computed again, compared.
+
+    Attributes:
+        beliefs: How they differ.
+        grasps: In order.
+        beyond: Beliefs that the recording ended too early for; they are not compared.
+    """
 
     beliefs: Difference
     grasps: tuple[GraspComparison, ...]
+    beyond: int = 0
 
     @property
     def exact(self) -> bool:
@@ -107,10 +114,13 @@ def compare(replay: Replay) -> Comparison:
     beliefs = Difference()
     for recorded, computed in replay.beliefs:
         beliefs.add(recorded, computed)
-    return Comparison(beliefs, tuple(_compare_grasp(grasp) for grasp in replay.grasps))
+    last = len(replay.grasps) - 1
+    grasps = tuple(_compare_grasp(grasp, open_end=i == last) for i, grasp in enumerate(replay.grasps))
+    return Comparison(beliefs, grasps, replay.beyond)
 
 
-def _compare_grasp(grasp: GraspReplay) -> GraspComparison:
+def _compare_grasp(grasp: GraspReplay, open_end: bool) -> GraspComparison:
+    """Compare one grasp; with ``open_end`` the recording may end before the command of the last decision."""
     recorded = {key_of(status): status for status in grasp.recorded.decisions}
     decisions, commands = Difference(), Difference()
     steps = []
@@ -121,6 +131,8 @@ def _compare_grasp(grasp: GraspReplay) -> GraspComparison:
             steps.append(_choice(key, status, mine))
     sent = {key: command for key, command in grasp.recorded_commands.items() if key in recorded}
     for key in dict.fromkeys((*sent, *grasp.commands)):
+        if open_end and key not in sent and key == list(recorded)[-1]:
+            continue
         commands.add(sent.get(key), grasp.commands.get(key))
     last = list(recorded.values())[-1]
     mine = list(grasp.statuses.values())[-1] if grasp.statuses else None

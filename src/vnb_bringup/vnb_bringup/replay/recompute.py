@@ -78,38 +78,41 @@ class Replay:
         settings: With what.
         grasps: In order.
         beliefs: Pairs of recorded and computed belief; one is None where it has no counterpart.
+        beyond: Beliefs of observations that came when the recording had its last belief; they are in no pair.
     """
 
     settings: ReplaySettings
     grasps: list[GraspReplay] = field(default_factory=list)
     beliefs: list[tuple[Belief | None, Belief | None]] = field(default_factory=list)
+    beyond: int = 0
 
 
 def replay(recording: Recording, settings: ReplaySettings) -> Replay:
     """Compute a recording again.
 
     Raises:
-        BagError: If the bag holds no grasp, or does not tell what is needed.
+        BagError: If the bag holds no grasp from its first step on, or does not tell what is needed.
         UnknownNameError: If there is no such method or belief.
     """
     if not recording.grasps:
-        raise BagError(f"bag {recording.path}: holds no grasp, that is no decision of a planner after its goal")
+        raise BagError(f"bag {recording.path}: holds no grasp from its first decision on; begin recording earlier")
     torch.set_num_threads(1)  # as in the graph: another number of threads gives other sums
     hand = load_hand(recording.grasps[0].goal.hand)
     result = Replay(settings)
     beliefs = _Beliefs(recording, settings, hand) if settings.source == "observation" else None
     decisions = _Decisions(recording, settings, hand, result)
     join = StampJoin(("belief", "observation", "quality", "target"), decisions.take)
-    recorded: dict[Key, deque[Belief]] = defaultdict(deque)
-    computed: dict[Key, deque[Belief]] = defaultdict(deque)
+    pairs = _Pairs()
 
     def take_belief(message: Belief | None) -> None:
         if message is not None:
-            _pair(message, computed, recorded, result.beliefs, mine=True)
+            pairs.add_computed(message)
             join.add("belief", message)
 
+    begun = False
     for topic, message in recording.messages():
-        if topic == "observation":
+        begun = begun or (topic == "observation" and message.step == 0)
+        if topic == "observation" and begun:
             join.add("observation", message)
             take_belief(beliefs.observe(message) if beliefs else None)
         elif topic == "hand/command":
@@ -121,28 +124,44 @@ def replay(recording: Recording, settings: ReplaySettings) -> Replay:
             join.add("target", message)
         elif topic == "belief" and beliefs is None:
             join.add("belief", message)
-        elif topic == "belief":
-            _pair(message, recorded, computed, result.beliefs, mine=False)
-    result.beliefs += [(message, None) for waiting in recorded.values() for message in waiting]
-    result.beliefs += [(None, message) for waiting in computed.values() for message in waiting]
+        elif topic == "belief" and begun:  # before, the grasp had begun before the recording
+            pairs.add_recorded(message)
+    result.beliefs, result.beyond = pairs.end()
     return result
 
 
-def _pair(
-    message: Belief,
-    own: dict[Key, deque[Belief]],
-    others: dict[Key, deque[Belief]],
-    pairs: list[tuple[Belief | None, Belief | None]],
-    *,
-    mine: bool,
-) -> None:
-    """Pair a belief with its counterpart if that has come, or let it wait; equal keys keep their order."""
-    key = key_of(message)
-    if not others[key]:
-        own[key].append(message)
-        return
-    other = others[key].popleft()
-    pairs.append((other, message) if mine else (message, other))
+class _Pairs:
+    """Pairs recorded beliefs with those computed, whichever comes first; equal keys keep their order."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Belief | None, Belief | None]] = []
+        self._recorded: dict[Key, deque[Belief]] = defaultdict(deque)
+        self._computed: dict[Key, deque[Belief]] = defaultdict(deque)
+        self._latest: list[Belief] = []  # computed since the last recorded one
+
+    def add_recorded(self, message: Belief) -> None:
+        self._latest.clear()
+        waiting = self._computed[key_of(message)]
+        if waiting:
+            self._pairs.append((message, waiting.popleft()))
+        else:
+            self._recorded[key_of(message)].append(message)
+
+    def add_computed(self, message: Belief) -> None:
+        waiting = self._recorded[key_of(message)]
+        if waiting:
+            self._pairs.append((waiting.popleft(), message))
+        else:
+            self._computed[key_of(message)].append(message)
+            self._latest.append(message)
+
+    def end(self) -> tuple[list[tuple[Belief | None, Belief | None]], int]:
+        """Return the pairs, and the number of beliefs that the recording ended too early for."""
+        beyond = {id(message) for message in self._latest}
+        alone = [message for waiting in self._computed.values() for message in waiting]
+        self._pairs += [(message, None) for waiting in self._recorded.values() for message in waiting]
+        self._pairs += [(None, message) for message in alone if id(message) not in beyond]
+        return self._pairs, len(beyond)
 
 
 class _Beliefs:

@@ -58,6 +58,7 @@ def verdict(settings: ReplaySettings, found: Comparison) -> str:
 def to_markdown(bag: Path, settings: ReplaySettings, found: Comparison, notes: Mapping[str, str], command: str) -> str:
     """Return the report as Markdown."""
     lines = [f"# Replay of `{bag}`", "", verdict(settings, found), "", f"    {command}", ""]
+    notes = {**notes, **({"End": _end(found.beyond)} if found.beyond else {})}
     lines += [f"- {title}: {text}" for title, text in notes.items()] + [""] * bool(notes)
     if not settings.plain:
         lines += [COUNTERFACTUAL, ""]
@@ -76,6 +77,10 @@ def to_markdown(bag: Path, settings: ReplaySettings, found: Comparison, notes: M
     for number, grasp in enumerate(found.grasps):
         lines += ["", *_grasp_section(number, grasp)]
     return "\n".join(lines) + "\n"
+
+
+def _end(beyond: int) -> str:
+    return f"the recording ends before the beliefs of its last {beyond} observation{'s' * (beyond != 1)}"
 
 
 def _difference_row(name: str, part: Difference) -> str:
@@ -119,6 +124,7 @@ def to_dict(
         },
         "notes": dict(notes),
         "exact": found.exact,
+        "beliefs_beyond_the_end": found.beyond,
         "beliefs": _difference_dict(found.beliefs),
         "grasps": [_grasp_dict(grasp) for grasp in found.grasps],
     }
