@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import String, UInt64
 
+from vnb_bringup.bags.definitions import load_definition, share_folders
 from vnb_bringup.bags.metadata import BagInfo
 from vnb_bringup.bags.nodes import recorder_node
 from vnb_bringup.bags.nodes.recorder_node import RecorderNode
@@ -219,3 +221,39 @@ def test_an_interrupted_recorder_closes_its_bag(number: int, tmp_path: Path) -> 
     with BagReader(tmp_path / "bag") as bag:
         assert bag.complete
         assert bag.info.counts["/note"] == 5
+
+
+# --- types ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_publisher_with_another_version_of_a_message_is_told() -> None:
+    here = load_definition("std_msgs/msg/String", share_folders())
+    same, other, silent = (
+        SimpleNamespace(node_name="elsewhere", topic_type_hash=SimpleNamespace(version=version, value=value))
+        for version, value in (
+            (1, bytes.fromhex(here.type_hash.removeprefix("RIHS01_"))),
+            (1, bytes(31) + b"\1"),
+            (0, bytes(32)),
+        )
+    )
+    recorder_node._require_same("/note", here, [same, silent])
+    with pytest.raises(
+        BagError, match=r"node elsewhere publishes std_msgs/msg/String of hash RIHS01_0+1, .*build the same"
+    ):
+        recorder_node._require_same("/note", here, [same, other])
+
+
+def test_a_topic_of_two_types_is_told_and_the_others_are_recorded(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(node: Node) -> list[Any]:
+        node.create_publisher(String, "both", 1)
+        node.create_publisher(UInt64, "both", 1)
+        return [node.create_publisher(String, "note", 10)]
+
+    info, found = run_recorder_beside(
+        tmp_path / "bag", prepare, lambda publishers: publishers[0].publish(String(data="x"))
+    )
+    assert [topic for topic, _ in found] == ["/note"]
+    assert "/both" not in [topic.name for topic in info.topics]
+    assert "topic /both: got the types std_msgs/msg/String, std_msgs/msg/UInt64, expected one" in capfd.readouterr().err
