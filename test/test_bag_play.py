@@ -94,11 +94,18 @@ def test_subscribers_hear_every_byte_and_the_latched_word_late(bag: Path) -> Non
 def test_topics_start_and_clock_are_chosen(bag: Path) -> None:
     with played(bag, ["/note", "/clock"], start=0.1, clock=100.0) as (player, heard):
         until(lambda: len(heard["/note"]) == 10 and len(heard["/clock"]) >= 5, "the second half")
+        assert not heard["/word"]
         assert dict(player.published) == {"/note": 10}
         assert [publisher.topic_name for publisher in player.publishers].count("/clock") == 1
     times = [message.clock.sec * 10**9 + message.clock.nanosec for message in heard["/clock"]]
     assert times == sorted(times)
     assert times[0] >= START + 10 * PERIOD - 1000 and times[-1] <= START + 19 * PERIOD
+
+
+def test_what_was_latched_before_the_start_is_there(bag: Path) -> None:
+    with played(bag, ["/note", "/word"], start=0.15) as (player, heard):
+        until(lambda: bool(heard["/word"]), "the word")
+        assert dict(player.published) == {"/note": 5, "/word": 1}
 
 
 def test_a_loop_ends_when_it_is_told(bag: Path) -> None:

@@ -71,9 +71,9 @@ def run_recorder_beside(folder: Path, prepare: Any, act: Any = None, **parameter
         prepared = prepare(node)
         with recording(folder, domain, **parameters):
             wanted = parameters.get("topics") or "/note"
-            until(lambda: node.count_subscribers(wanted.split(",")[0]) > 0, "the recorder")
+            until(lambda: node.count_subscribers(wanted.split(",")[0]) > 0, "the recorder", 60.0)
             if isinstance(prepared, list):
-                until(lambda: all(p.get_subscription_count() for p in prepared), "the recorder to connect")
+                until(lambda: all(p.get_subscription_count() for p in prepared), "the recorder to connect", 60.0)
             if act is not None:
                 act(prepared)
     with BagReader(folder) as bag:
@@ -183,14 +183,14 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(storage: str, tmp_path
         recorder_process(tmp_path / "bag", domain, "-p", f"storage:={storage}") as process,
     ):
         publisher = node.create_publisher(UInt64, "note", 100)
-        until(lambda: publisher.get_subscription_count() > 0, "the recorder")
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
         for i in range(400):
             publisher.publish(UInt64(data=i))
             sent.append((time.monotonic(), i))
             time.sleep(0.005)
         killed = time.monotonic()
         process.send_signal(signal.SIGKILL)
-        assert process.wait(20.0) == -signal.SIGKILL
+        assert process.wait(60.0) == -signal.SIGKILL
     with BagReader(tmp_path / "bag") as bag:
         assert not bag.complete
         found = [deserialize_message(m.data, UInt64).data for m in bag.messages(["/note"])]
@@ -204,6 +204,33 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(storage: str, tmp_path
         assert bag.info.counts["/note"] == len(found)
 
 
+ORPHAN = """
+import os, subprocess, sys
+command = [sys.executable, "-m", sys.argv[1], "--ros-args", "-p", f"out:={sys.argv[2]}", "-p", f"parent:={os.getpid()}"]
+print(subprocess.Popen(command, stdout=subprocess.DEVNULL).pid, flush=True)
+sys.stdin.readline()
+os._exit(9)
+"""
+
+
+def test_a_recorder_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    with own_domain() as domain, talker(domain) as node:
+        command = [sys.executable, "-c", ORPHAN, recorder_node.__name__, str(tmp_path / "bag")]
+        environment = dict(os.environ, ROS_DOMAIN_ID=str(domain))
+        parent = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout is not None and parent.stdin is not None
+        pid = int(parent.stdout.readline())
+        publisher = node.create_publisher(String, "note", 10)
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
+        publisher.publish(String(data="x"))
+        assert publisher.wait_for_all_acked()
+        parent.communicate("\n", timeout=20.0)
+        until(lambda: (tmp_path / "bag" / "metadata.yaml").is_file(), "the end of the bag", 60.0)
+        assert pid > 0
+    with BagReader(tmp_path / "bag") as bag:
+        assert (bag.complete, bag.info.counts["/note"]) == (True, 1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_recorder_closes_its_bag(number: int, tmp_path: Path) -> None:
     with (
@@ -212,12 +239,12 @@ def test_an_interrupted_recorder_closes_its_bag(number: int, tmp_path: Path) -> 
         recorder_process(tmp_path / "bag", domain) as process,
     ):
         publisher = node.create_publisher(String, "note", 10)
-        until(lambda: publisher.get_subscription_count() > 0, "the recorder")
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
         for _ in range(5):
             publisher.publish(String(data="x"))
         assert publisher.wait_for_all_acked()
         process.send_signal(number)
-        assert process.wait(20.0) == 0
+        assert process.wait(60.0) == 0
     with BagReader(tmp_path / "bag") as bag:
         assert bag.complete
         assert bag.info.counts["/note"] == 5
@@ -252,7 +279,7 @@ def test_a_topic_of_two_types_is_told_and_the_others_are_recorded(
         until(lambda: ("/both", 2) in [(n, len(t)) for n, t in one.get_topic_names_and_types()], "both types")
         note = one.create_publisher(String, "note", 10)
         with recording(tmp_path / "bag", domain):
-            until(lambda: note.get_subscription_count() > 0, "the recorder")
+            until(lambda: note.get_subscription_count() > 0, "the recorder", 60.0)
             note.publish(String(data="x"))
             assert note.wait_for_all_acked()
     with BagReader(tmp_path / "bag") as bag:

@@ -89,11 +89,12 @@ class BagReader:
         counts = dict.fromkeys(self.topics, 0)
         files = []
         for path, file in self._files:
-            times = []
-            for name, time, _, _ in file.messages():
+            count, start, end = 0, 0, 0
+            for name, time in file.times():
+                start, end = (min(start, time), max(end, time)) if count else (time, time)
+                count += 1
                 counts[name] += 1
-                times.append(time)
-            files.append(BagFile(path.name, min(times, default=0), max(times, default=0), len(times)))
+            files.append(BagFile(path.name, start, end, count))
         storage = _storage_of(self._files[0][0])
         return BagInfo(storage, tuple(files), tuple(self.topics.values()), counts, custom)
 

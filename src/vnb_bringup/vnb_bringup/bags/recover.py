@@ -7,7 +7,7 @@ from pathlib import Path
 from vnb_bringup.bags import metadata
 from vnb_bringup.bags.metadata import BagInfo
 from vnb_bringup.bags.reader import BagReader, storage_files
-from vnb_bringup.bags.storage import STORAGES
+from vnb_bringup.bags.storage import STORAGES, Input
 from vnb_bringup.bags.writer import write_metadata
 from vnb_grasp.errors import BagError
 
@@ -38,12 +38,16 @@ def recover(folder: Path) -> BagInfo:
 def _mend(path: Path) -> None:
     storage = next(STORAGES[name] for name in STORAGES if STORAGES[name].suffix == path.suffix)
     file = storage.open(path)
-    sound = file.complete
-    try:
-        for _ in file.messages():
-            pass
-    except BagError:
-        sound = False
+    sound = file.complete and _readable(file)
     file.close()
     if not sound:
         storage.mend(path)
+
+
+def _readable(file: Input) -> bool:
+    try:
+        for _ in file.times():
+            pass
+    except BagError:
+        return False
+    return True

@@ -71,6 +71,10 @@ class Input(Protocol):
         """Yield (topic, reception, publication, data) in the order of reception, from ``start`` to before ``end``."""
         ...
 
+    def times(self) -> Iterator[tuple[str, int]]:
+        """Yield topic and reception [ns] of every message, in any order; holds none of them in memory."""
+        ...
+
     def close(self) -> None:
         """Close the file."""
         ...

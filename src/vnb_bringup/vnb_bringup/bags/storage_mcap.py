@@ -160,6 +160,11 @@ class McapFile:
                 f"{self._path}: damaged ({type(error).__name__}: {error}); `./vnb bag recover` keeps what can be read"
             ) from error
 
+    def times(self) -> Iterator[tuple[str, int]]:
+        """See :class:`vnb_bringup.bags.storage.Input`."""
+        for topic, time, _, _ in self._scan() if self._reader is None else self.messages():
+            yield topic, time
+
     def _scan(self) -> Iterator[tuple[str, int, int, bytes]]:
         """Yield the messages in the order of the file up to where it breaks off, and learn its topics on the way."""
         schemas: dict[int, Schema] = {}

@@ -165,6 +165,11 @@ class Sqlite3File:
         except sqlite3.Error as error:
             raise BagError(f"{self._path}: damaged ({error}); `./vnb bag recover` keeps what can be read") from error
 
+    def times(self) -> Iterator[tuple[str, int]]:
+        """See :class:`vnb_bringup.bags.storage.Input`."""
+        for name, time, _, _ in self.messages():
+            yield name, time
+
     def close(self) -> None:
         """See :class:`vnb_bringup.bags.storage.Input`."""
         self._db.close()

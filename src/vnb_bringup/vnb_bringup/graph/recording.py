@@ -43,6 +43,7 @@ def recorded(
         ("out", str(folder)),
         ("storage", storage),
         ("notes", json.dumps(dict(notes or {}))),
+        ("parent", os.getpid()),
     ):
         command += ["-p", f"{name}:={json.dumps(value)}"]
     environment = dict(os.environ, ROS_DOMAIN_ID=str(graph.domain))

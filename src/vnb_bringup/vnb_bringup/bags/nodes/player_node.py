@@ -15,8 +15,8 @@ from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 
 from vnb_bringup.bags.definitions import share_folders
-from vnb_bringup.bags.nodes.types import message_class, publishing_qos
-from vnb_bringup.bags.reader import BagReader
+from vnb_bringup.bags.nodes.types import all_latched, message_class, publishing_qos
+from vnb_bringup.bags.reader import BagMessage, BagReader
 from vnb_bringup.bags.schedule import PlayOptions, schedule
 from vnb_grasp.errors import BagError
 from vnb_grasp.nodes import qos
@@ -67,6 +67,7 @@ class PlayerNode(VnbNode):
             BagError: If the bag is damaged.
         """
         begin = self._bag.info.start + round(self._play.start * 1e9)
+        self._publish_latched(begin)
         started = time.monotonic()
         for due in schedule(lambda: self._bag.messages(self._topics, begin), begin, self._play):
             if ended.wait(max(started + due.after - time.monotonic(), 0.0)):
@@ -74,10 +75,20 @@ class PlayerNode(VnbNode):
             if due.message is None:
                 self._tell_time(due.time)
             else:
-                self._out[due.message.topic].publish(due.message.data)
-                self.published[due.message.topic] += 1
+                self._publish(due.message)
         for publisher in self._out.values():
             publisher.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE))
+
+    def _publish_latched(self, begin: int) -> None:
+        """Publish what was latched before the beginning: a subscriber would have it by then."""
+        names = [name for name in self._topics if all_latched(self._bag.topics[name].qos)]
+        if self._play.start and names:
+            for message in self._bag.messages(names, end=begin):
+                self._publish(message)
+
+    def _publish(self, message: BagMessage) -> None:
+        self._out[message.topic].publish(message.data)
+        self.published[message.topic] += 1
 
     def _tell_time(self, nanoseconds: int) -> None:
         if self._clock_out is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -48,6 +49,7 @@ class RecorderConfig:
     split_megabytes: float = parameter(0.0, "size at which a file is closed and the next one begun; 0 = never", 0.0)
     topics: str = parameter("", "names of the topics to record, separated by commas; empty = all")
     notes: str = parameter("", "YAML mapping of texts that belong to the bag")
+    parent: int = parameter(0, "process that started this one: recording ends when it has ended; 0 = never", 0)
     memory_megabytes: float = parameter(64.0, "what may wait for the disk; messages beyond are dropped", 1.0)
 
 
@@ -147,9 +149,9 @@ class RecorderNode(VnbNode):
         return info
 
     @property
-    def failed(self) -> bool:
-        """Whether writing has failed; :meth:`finish` says why."""
-        return self._bag.error is not None
+    def over(self) -> bool:
+        """Whether there is nothing to record for any more: writing has failed, or the parent has ended."""
+        return self._bag.error is not None or self.config.parent not in (0, os.getppid())
 
 
 def _require_same(name: str, definition: Definition, publishers: Sequence[Any]) -> None:
@@ -180,7 +182,7 @@ def record(node: RecorderNode, ended: threading.Event) -> BagInfo:
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     try:
-        while not ended.is_set() and node.context.ok() and not node.failed:
+        while not ended.is_set() and node.context.ok() and not node.over:
             executor.spin_once(timeout_sec=0.2)
         due = time.monotonic() + _DRAIN
         while time.monotonic() < min(due, node.last_arrival + _QUIET) and node.context.ok():

@@ -50,8 +50,12 @@ def subscribing_qos(offers: tuple[Qos, ...], depth: int) -> QoSProfile:
 def publishing_qos(offers: tuple[Qos, ...], depth: int) -> QoSProfile:
     """Return the profile that serves every subscriber that one of these offers served; reliable without an offer."""
     reliable = all(offer.reliability != "best_effort" for offer in offers)
-    latched = bool(offers) and all(offer.durability == "transient_local" for offer in offers)
-    return _profile(reliable, latched, depth)
+    return _profile(reliable, all_latched(offers), depth)
+
+
+def all_latched(offers: tuple[Qos, ...]) -> bool:
+    """Return whether a late subscriber gets what was published before."""
+    return bool(offers) and all(offer.durability == "transient_local" for offer in offers)
 
 
 def _profile(reliable: bool, latched: bool, depth: int) -> QoSProfile:
