@@ -1,0 +1,288 @@
+"""The recorder: what it hears, how it ends, and what is left when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("vnb_msgs")
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import String, UInt64
+
+from vnb_bringup.bags.definitions import load_definition, share_folders
+from vnb_bringup.bags.metadata import BagInfo
+from vnb_bringup.bags.nodes import recorder_node
+from vnb_bringup.bags.nodes.recorder_node import RecorderNode
+from vnb_bringup.bags.reader import BagReader
+from vnb_bringup.cli import main
+from vnb_bringup.graph.composition import open_context
+from vnb_bringup.graph.domain import own_domain
+from vnb_bringup.graph.testing import until
+from vnb_grasp.errors import BagError
+from vnb_grasp.nodes import qos
+
+pytestmark = pytest.mark.ros
+
+
+@contextmanager
+def recording(folder: Path, domain: int, **parameters: Any) -> Iterator[RecorderNode]:
+    """Record a domain inside the block, in a thread."""
+    overrides = [Parameter(name, value=value) for name, value in {"out": str(folder), **parameters}.items()]
+    ended = threading.Event()
+    with open_context(domain) as context:
+        node = RecorderNode(context=context, parameter_overrides=overrides)
+        thread = threading.Thread(target=recorder_node.record, args=(node, ended))
+        thread.start()
+        try:
+            yield node
+        finally:
+            ended.set()
+            thread.join(20.0)
+            node.destroy_node()
+    assert not thread.is_alive()
+
+
+@contextmanager
+def talker(domain: int) -> Iterator[Node]:
+    with open_context(domain) as context:
+        node = Node("talker", context=context)
+        yield node
+        node.destroy_node()
+
+
+def run_recorder_beside(folder: Path, prepare: Any, act: Any = None, **parameters: Any) -> tuple[BagInfo, Any]:
+    """Record what a node publishes that is there before the recorder; ``act`` gets what ``prepare`` has returned."""
+    with own_domain() as domain, talker(domain) as node:
+        prepared = prepare(node)
+        with recording(folder, domain, **parameters):
+            wanted = parameters.get("topics") or "/note"
+            until(lambda: node.count_subscribers(wanted.split(",")[0]) > 0, "the recorder", 60.0)
+            if isinstance(prepared, list):
+                until(lambda: all(p.get_subscription_count() for p in prepared), "the recorder to connect", 60.0)
+            if act is not None:
+                act(prepared)
+    with BagReader(folder) as bag:
+        return bag.info, [(m.topic, m.data) for m in bag.messages()]
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_late_recorder_hears_what_was_latched(storage: str, tmp_path: Path) -> None:
+    def prepare(node: Node) -> list[Any]:
+        latched, plain = node.create_publisher(String, "note", qos.LATCHED), node.create_publisher(String, "plain", 10)
+        latched.publish(String(data="before"))
+        plain.publish(String(data="nobody listens yet"))
+        return [latched, plain]
+
+    def act(publishers: list[Any]) -> None:
+        for i in range(30):
+            publishers[1].publish(String(data=f"message {i}"))
+
+    info, found = run_recorder_beside(tmp_path / "a bag", prepare, act, storage=storage)
+    assert info.storage == storage
+    assert [data for topic, data in found if topic == "/note"] == [serialize_message(String(data="before"))]
+    expected = [serialize_message(String(data=f"message {i}")) for i in range(30)]
+    assert [data for topic, data in found if topic == "/plain"] == expected
+
+
+def test_topics_are_chosen_and_those_that_never_came_are_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(node: Node) -> list[Any]:
+        return [node.create_publisher(String, "note", 10), node.create_publisher(String, "other", 10)][:1]
+
+    info, found = run_recorder_beside(
+        tmp_path / "bag", prepare, lambda publishers: publishers[0].publish(String(data="x")), topics="/note, gone"
+    )
+    assert [topic.name for topic in info.topics] == ["/note"]
+    assert len(found) == 1
+    assert "nobody published: /gone" in capfd.readouterr().err
+
+
+def test_a_best_effort_publisher_beside_a_reliable_one_is_heard(tmp_path: Path) -> None:
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+    def prepare(node: Node) -> list[Any]:
+        unreliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+        return [node.create_publisher(String, "note", 10), node.create_publisher(String, "note", unreliable)]
+
+    def act(publishers: list[Any]) -> None:
+        for publisher in publishers:
+            publisher.publish(String(data="x"))
+
+    info, found = run_recorder_beside(tmp_path / "bag", prepare, act)
+    assert len(found) == 2
+    (topic,) = (topic for topic in info.topics if topic.name == "/note")
+    assert sorted(offer.reliability for offer in topic.qos) == ["best_effort", "reliable"]
+
+
+def test_files_are_split_by_size(tmp_path: Path) -> None:
+    def act(publishers: list[Any]) -> None:
+        for _ in range(12):
+            publishers[0].publish(String(data=os.urandom(100_000).hex()))
+            time.sleep(0.02)
+
+    info, found = run_recorder_beside(
+        tmp_path / "bag", lambda node: [node.create_publisher(String, "note", 50)], act, split_megabytes=0.5
+    )
+    assert len(found) == 12
+    assert len(info.files) >= 3
+    assert all((tmp_path / "bag" / file.path).stat().st_size < 2_000_000 for file in info.files)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"out": ""}, "got no folder"),
+        ({"topics": "two words"}, "expected a name of ROS 2"),
+        ({"notes": "[1]"}, "expected a YAML mapping"),
+    ],
+)
+def test_wrong_parameters_of_the_recorder_are_told(given: dict[str, str], expected: str, tmp_path: Path) -> None:
+    values = {"out": str(tmp_path / "bag"), **given}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    with own_domain() as domain, open_context(domain) as context, pytest.raises(BagError, match=expected):
+        RecorderNode(context=context, parameter_overrides=overrides)
+
+
+# --- the recorder as a process ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recorder_process(folder: Path, domain: int, *parameters: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", recorder_node.__name__, "--ros-args", "-p", f"out:={folder}", *parameters]
+    process = subprocess.Popen(command, env=dict(os.environ, ROS_DOMAIN_ID=str(domain)))
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_killed_recorder_leaves_all_but_the_last_second(storage: str, tmp_path: Path) -> None:
+    sent: list[tuple[float, int]] = []
+    with (
+        own_domain() as domain,
+        talker(domain) as node,
+        recorder_process(tmp_path / "bag", domain, "-p", f"storage:={storage}") as process,
+    ):
+        publisher = node.create_publisher(UInt64, "note", 100)
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
+        for i in range(400):
+            publisher.publish(UInt64(data=i))
+            sent.append((time.monotonic(), i))
+            time.sleep(0.005)
+        killed = time.monotonic()
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(60.0) == -signal.SIGKILL
+    with BagReader(tmp_path / "bag") as bag:
+        assert not bag.complete
+        found = [deserialize_message(m.data, UInt64).data for m in bag.messages(["/note"])]
+    old = [i for moment, i in sent if moment < killed - 1.0]
+    assert len(old) > 100
+    assert found == [i for _, i in sent][: len(found)]
+    assert len(found) >= len(old)
+    assert main(["bag", "recover", str(tmp_path / "bag")]) == 0
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.complete
+        assert bag.info.counts["/note"] == len(found)
+
+
+ORPHAN = """
+import os, subprocess, sys
+command = [sys.executable, "-m", sys.argv[1], "--ros-args", "-p", f"out:={sys.argv[2]}", "-p", f"parent:={os.getpid()}"]
+print(subprocess.Popen(command, stdout=subprocess.DEVNULL).pid, flush=True)
+sys.stdin.readline()
+os._exit(9)
+"""
+
+
+def test_a_recorder_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    with own_domain() as domain, talker(domain) as node:
+        command = [sys.executable, "-c", ORPHAN, recorder_node.__name__, str(tmp_path / "bag")]
+        environment = dict(os.environ, ROS_DOMAIN_ID=str(domain))
+        parent = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout is not None and parent.stdin is not None
+        pid = int(parent.stdout.readline())
+        publisher = node.create_publisher(String, "note", 10)
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
+        publisher.publish(String(data="x"))
+        assert publisher.wait_for_all_acked()
+        parent.communicate("\n", timeout=20.0)
+        until(lambda: (tmp_path / "bag" / "metadata.yaml").is_file(), "the end of the bag", 60.0)
+        assert pid > 0
+    with BagReader(tmp_path / "bag") as bag:
+        assert (bag.complete, bag.info.counts["/note"]) == (True, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_recorder_closes_its_bag(number: int, tmp_path: Path) -> None:
+    with (
+        own_domain() as domain,
+        talker(domain) as node,
+        recorder_process(tmp_path / "bag", domain) as process,
+    ):
+        publisher = node.create_publisher(String, "note", 10)
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
+        for _ in range(5):
+            publisher.publish(String(data="x"))
+        assert publisher.wait_for_all_acked()
+        process.send_signal(number)
+        assert process.wait(60.0) == 0
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.complete
+        assert bag.info.counts["/note"] == 5
+
+
+# --- types ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_publisher_with_another_version_of_a_message_is_told() -> None:
+    here = load_definition("std_msgs/msg/String", share_folders())
+    same, other, silent = (
+        SimpleNamespace(node_name="elsewhere", topic_type_hash=SimpleNamespace(version=version, value=value))
+        for version, value in (
+            (1, bytes.fromhex(here.type_hash.removeprefix("RIHS01_"))),
+            (1, bytes(31) + b"\1"),
+            (0, bytes(32)),
+        )
+    )
+    recorder_node._require_same("/note", here, [same, silent])
+    with pytest.raises(
+        BagError, match=r"node elsewhere publishes std_msgs/msg/String of hash RIHS01_0+1, .*build the same"
+    ):
+        recorder_node._require_same("/note", here, [same, other])
+
+
+def test_a_topic_of_two_types_is_told_and_the_others_are_recorded(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with own_domain() as domain, talker(domain) as one, talker(domain) as other:
+        one.create_publisher(String, "both", 1)
+        other.create_publisher(UInt64, "both", 1)
+        until(lambda: ("/both", 2) in [(n, len(t)) for n, t in one.get_topic_names_and_types()], "both types")
+        note = one.create_publisher(String, "note", 10)
+        with recording(tmp_path / "bag", domain):
+            until(lambda: note.get_subscription_count() > 0, "the recorder", 60.0)
+            note.publish(String(data="x"))
+            assert note.wait_for_all_acked()
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.info.counts["/note"] == 1
+        told = capfd.readouterr().err
+        assert "/both" not in bag.topics or "expected one" not in told
