@@ -1,0 +1,1 @@
+"""An FR3 controller: XML-RPC, both state streams and kinematics."""
