@@ -256,6 +256,7 @@ class HandCore:
     def command_velocity(self, velocity: Array, torque: Array | None, now: float) -> Array:
         """Move for one horizon; see :meth:`TargetServo.set_velocity`. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
+        self.servo.advance(self._q, self.contact(), now)  # what is left of the command before
         sent = self.servo.set_velocity(velocity, torque, now)
         self._commanded = now
         return sent
@@ -263,6 +264,7 @@ class HandCore:
     def command_stop(self, now: float) -> None:
         """Keep the present targets, as a command does that says so. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
+        self.servo.advance(self._q, self.contact(), now)
         self.servo.stop(now)
         self._commanded = now
 
@@ -286,8 +288,8 @@ class HandCore:
     def hold(self, error: HardwareError | None, reason: str, now: float) -> None:
         """Stop at once and refuse commands; the hold frame is the next thing sent. The first reason is kept.
 
-        Fingers in contact keep their targets, so that what is held is not dropped; the others stop where they are.
-        A hand that was never enabled is only listened to: nothing is sent.
+        Fingers that touch something keep their targets, so that what is held is not dropped; the others stop where they
+        are. A hand that was never enabled is only listened to: nothing is sent.
         """
         if self.mode is Mode.LISTENING:
             self.reason = self.reason or reason
@@ -295,7 +297,7 @@ class HandCore:
             return
         if self.mode is Mode.HOLD:
             return
-        self.servo.freeze(self._q if self.fresh(now) else None, self.contact(), now)
+        self.servo.freeze(self._q if self.fresh(now) else None, self._touch(), now)
         self.mode, self.error, self.reason = Mode.HOLD, error, reason
         self._urgent.append(self.position_frame())
 
@@ -318,6 +320,9 @@ class HandCore:
     def contact(self) -> Flags:
         """Return which fingers are in contact (5,)."""
         return contact_of(self._tactile.sums(), self.settings.contact_threshold)
+
+    def _touch(self) -> Flags:
+        return contact_of(self._tactile.sums(), self.settings.touch_threshold)
 
     def state(self, now: float) -> HandState:
         """Return what is known."""
@@ -373,7 +378,7 @@ class HandCore:
 
     def _stuck(self, now: float) -> str:
         """Return which joint does not follow, neither touching anything nor drawing current; empty if none."""
-        idle = ~(self._current >= self.settings.stuck_current) & ~self.contact()[FINGER_OF_JOINT]
+        idle = ~(self._current >= self.settings.stuck_current) & ~self._touch()[FINGER_OF_JOINT]
         moved = np.abs(self._q - self._behind_at) > _NO_MOTION * self.table.resolution
         behind = self.servo.behind(self._q) & idle & ~np.isnan(self._current)
         fresh = behind & (moved | np.isinf(self._behind_since))

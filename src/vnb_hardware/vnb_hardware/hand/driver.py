@@ -339,8 +339,8 @@ class HandDriver:
                 raise error
             time.sleep(_PAUSE)
         raise SilenceError(
-            f"{doing}: the hand has not said where it stands and whether it is well within {ANSWER_TIME} s; check power, "
-            f"the CAN wiring, the bit rate and the hand's side ({self.settings.side})"
+            f"{doing}: the hand has not said where it stands and whether it is well within {ANSWER_TIME} s; check "
+            f"power, the CAN wiring, the bit rate and the hand's side ({self.settings.side})"
         )
 
     def _ask_identity(self) -> None:

@@ -32,6 +32,7 @@ class HandSettings:
         command_timeout: Time without commands after which the driver calls them stale in its diagnostics [s]; the
             fingers have stood still since the end of the horizon.
         silence: Time without an answer after which the hand is taken for dead [s].
+        touch_threshold: Sum of a finger's taxels from which on it touches something, and keeps its target on a hold.
         contact_threshold: Sum of a finger's taxels from which on it is in contact.
         contact_gated: Closing velocities of fingers in contact are ignored.
         overdrive: How far a target may run ahead of the measured angle beside what the torque limit takes [rad].
@@ -55,6 +56,7 @@ class HandSettings:
     horizon: float = 0.04
     command_timeout: float = 1.0
     silence: float = 0.15
+    touch_threshold: int = 30
     contact_threshold: int = 300
     contact_gated: bool = False
     overdrive: float = 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import can
 
@@ -23,8 +24,8 @@ class BusSettings:
     """Where the hand is.
 
     Attributes:
-        interface: ``socketcan`` (a kernel interface), ``slcan`` (a USB adapter with a serial port) or ``virtual`` (within
-            one process, for tests).
+        interface: ``socketcan`` (a kernel interface), ``slcan`` (a USB adapter with a serial port) or ``virtual``
+            (within one process, for tests).
         channel: ``can0``, ``/dev/ttyACM0``, or a name.
         bitrate: [bit/s]. A socketcan interface gets its own when it is brought up (``ip link set ... bitrate``).
         gap: Least time between two sent frames [s]; some adapters lose frames that come closer.
@@ -123,7 +124,7 @@ class HandBus:
                 bus.shutdown()
 
 
-def _more(settings: BusSettings) -> dict[str, object]:
+def _more(settings: BusSettings) -> dict[str, Any]:
     if settings.interface == "slcan":
         return {"bitrate": settings.bitrate, "sleep_after_open": 0.1, "timeout": 0.01}
     return {}
