@@ -273,7 +273,8 @@ class TrialConductor(VnbNode):
             Refusal: With code TIMEOUT; says what is missing.
         """
         due = time.monotonic() + timeout
-        for client, name in ((self._reset, "sim_bridge/reset"), (self._step, "sim_bridge/step")):
+        services = [(self._reset, "sim_bridge/reset"), (self._step, "sim_bridge/step")]
+        for client, name in services if self._settings.lockstep else services[:1]:
             self._until(client.service_is_ready, due - time.monotonic(), f"service {name}")
         for action, name in (
             (self._arm, "arm/move"),

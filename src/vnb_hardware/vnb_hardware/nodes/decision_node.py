@@ -32,7 +32,8 @@ MEASURED = {
 """Topics of the drivers, with the type and the topic of the decision loop that each becomes."""
 
 _POSE = "object_pose/measured"
-_ENDED = frozenset({PlannerStatus.DONE, PlannerStatus.FAILED, PlannerStatus.HOLD})
+ENDED = frozenset({PlannerStatus.DONE, PlannerStatus.FAILED, PlannerStatus.HOLD})
+"""Phases in which no decision is under way any more."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class DecisionNode(VnbNode):
     def _on_status(self, message: PlannerStatus) -> None:
         with self._lock:
             self._heard_at = time.monotonic()
-            if message.phase in _ENDED:
+            if message.phase in ENDED:
                 self._deciding, self._due = False, None
 
     def _tick(self) -> None:
