@@ -22,6 +22,7 @@ setup(
             "hand_driver_node = vnb_hardware.nodes.hand_driver_node:main",
             "arm_driver_node = vnb_hardware.nodes.arm_driver_node:main",
             "camera_driver_node = vnb_hardware.nodes.camera_driver_node:main",
+            "decision_node = vnb_hardware.nodes.decision_node:main",
             "supervisor_node = vnb_hardware.nodes.supervisor_node:main",
         ],
     },

@@ -169,3 +169,12 @@ def test_contact_threshold() -> None:
 def test_settings_out_of_range_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         HandSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_stiffening_keeps_the_torque() -> None:
+    made = servo()
+    made.set_velocity(np.zeros(6), np.full(6, 0.2), 0.0)
+    made.target = START + 0.03
+    made.stiffen(START)
+    assert_allclose(made.target, START + 0.2 / 20.0)
+    assert_allclose(made.torque, made.most_torque)

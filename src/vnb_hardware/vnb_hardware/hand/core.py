@@ -123,6 +123,7 @@ class HandCore:
         self._serial: dict[int, bytes] = {}
         self._foreign = 0
         self._commanded = -np.inf
+        self._stiff = False
         self._behind_since = np.full(len(ACTUATED_JOINTS), np.inf)
         self._behind_at = self._q.copy()
         self._sent_torque: tuple[int, ...] | None = None
@@ -197,6 +198,9 @@ class HandCore:
     def _command_frames(self, now: float) -> list[bytes]:
         if self.mode is Mode.ENABLED:
             self.servo.advance(self._q, self.contact(), now)
+            if not self._stiff and self.servo.line is None and now - self._commanded > self.settings.stiffen_after:
+                self.servo.stiffen(self._q)
+                self._stiff = True
         torque = self._raw_torque()
         result = []
         if torque != self._sent_torque:
@@ -251,14 +255,14 @@ class HandCore:
         self.servo.rest(self._q, now)
         self._behind_since[:] = np.inf
         self.mode, self.error, self.reason = Mode.ENABLED, None, ""
-        self._commanded = now
+        self._commanded, self._stiff = now, False
 
     def command_velocity(self, velocity: Array, torque: Array | None, now: float) -> Array:
         """Move for one horizon; see :meth:`TargetServo.set_velocity`. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
         self.servo.advance(self._q, self.contact(), now)  # what is left of the command before
         sent = self.servo.set_velocity(velocity, torque, now)
-        self._commanded = now
+        self._commanded, self._stiff = now, False
         return sent
 
     def command_stop(self, now: float) -> None:
@@ -266,19 +270,19 @@ class HandCore:
         self._require_enabled()
         self.servo.advance(self._q, self.contact(), now)
         self.servo.stop(now)
-        self._commanded = now
+        self._commanded, self._stiff = now, False
 
     def command_open(self, now: float) -> None:
         """Open for one horizon at the speed limit. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
         self.servo.open_up(now, self.settings.horizon)
-        self._commanded = now
+        self._commanded, self._stiff = now, False
 
     def command_line(self, goal: Array, duration: float, now: float) -> None:
         """Go to a goal; see :meth:`TargetServo.follow`. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
         self.servo.follow(goal, duration, now)
-        self._commanded = now
+        self._commanded, self._stiff = now, False
 
     def _require_enabled(self) -> None:
         if self.mode is not Mode.ENABLED:

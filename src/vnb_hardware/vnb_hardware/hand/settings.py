@@ -31,6 +31,8 @@ class HandSettings:
         horizon: How long a velocity command moves the fingers [s]: one decision period.
         command_timeout: Time without commands after which the driver calls them stale in its diagnostics [s]; the
             fingers have stood still since the end of the horizon.
+        stiffen_after: Time without commands after which fingers hold with stiffness [s]: the same torque, but as the
+            servo's answer to a position error, and with the full torque limit.
         silence: Time without an answer after which the hand is taken for dead [s].
         touch_threshold: Sum of a finger's taxels from which on it touches something, and keeps its target on a hold.
         contact_threshold: Sum of a finger's taxels from which on it is in contact.
@@ -55,6 +57,7 @@ class HandSettings:
     torque: float = 0.8
     horizon: float = 0.04
     command_timeout: float = 1.0
+    stiffen_after: float = 0.3
     silence: float = 0.15
     touch_threshold: int = 30
     contact_threshold: int = 300

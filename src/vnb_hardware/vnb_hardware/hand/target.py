@@ -92,6 +92,16 @@ class TargetServo:
             self.target = np.where(contact[FINGER_OF_JOINT], self.target, np.clip(q, self._low, self._high))
         self.stop(now)
 
+    def stiffen(self, q: Array) -> None:
+        """Hold with the present torques, but as answers to position errors, and with the full torque limit.
+
+        A servo that presses with all that its limit allows is a constant torque without stiffness: what it holds rolls
+        out. ``q`` are the measured angles (6,) [rad].
+        """
+        give = self.torque / self._kp
+        self.target = np.clip(q + np.clip(self.target - q, -give, give), self._low, self._high)
+        self.torque = self.most_torque.copy()
+
     def set_velocity(self, velocity: Array, torque: Array | None, now: float) -> Array:
         """Move with velocities [rad/s] for one horizon from now on; return the velocities after clipping.
 

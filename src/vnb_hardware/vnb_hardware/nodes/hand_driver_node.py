@@ -121,11 +121,11 @@ class HandDriverNode(DeviceNode):
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def _on_command(self, message: HandCommand) -> None:
-        try:
-            with self.border():
+        with self.border():
+            try:
                 self._command(message)
-        except HoldError as error:
-            self._note_refusal(error)
+            except HoldError as error:
+                self._note_refusal(error)
 
     def _command(self, message: HandCommand) -> None:
         age = self.get_clock().now().nanoseconds / 1e9 - seconds(message.header.stamp)
