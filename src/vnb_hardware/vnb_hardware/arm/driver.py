@@ -25,7 +25,7 @@ from vnb_hardware.arm.kinematics import DhKinematics, DhParameters
 from vnb_hardware.arm.limits import JointLimits
 from vnb_hardware.arm.path import interpolate
 from vnb_hardware.arm.planning import MotionPlan, MotionPlanner
-from vnb_hardware.arm.servo import ServoSession
+from vnb_hardware.arm.servo import ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
 from vnb_hardware.arm.units import Array
@@ -310,6 +310,7 @@ class ArmDriver:
             MotionError: If the correction is too fast.
         """
         controller = self._require_ready()
+        velocity = require_slow(linear, angular, self.config.servo_speed)
         with self._lock:
             session = self._servo
             if session is None or session.ended:
@@ -319,7 +320,7 @@ class ArmDriver:
                 if not self._moving.acquire(blocking=False):
                     raise HoldError("arm: a motion is running; no correction is taken")
                 session = self._servo = ServoSession(self, controller, self._moving.release)
-        session.command(linear, angular)
+        session.command(velocity)
 
     def require_planner(self) -> MotionPlanner:
         """Return the planner; raises :class:`HoldError` before the first :meth:`connect`."""
