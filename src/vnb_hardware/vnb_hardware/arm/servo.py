@@ -40,7 +40,7 @@ def require_slow(linear: Array, angular: Array, limit: float) -> Array:
     speed, turn = float(np.linalg.norm(velocity[:3])), float(np.linalg.norm(velocity[3:]))
     if speed > limit or turn > _TURN_SPEED:
         raise MotionError(
-            f"correction: got {speed:.3f} m/s and {turn:.3f} rad/s, expected at most {limit} m/s and {_TURN_SPEED} rad/s"
+            f"correction: got {speed:.3f} m/s and {turn:.3f} rad/s, expected at most {limit} and {_TURN_SPEED}"
         )
     return velocity
 
