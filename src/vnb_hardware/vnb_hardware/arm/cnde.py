@@ -175,14 +175,12 @@ class Deframer:
     """Cuts a byte stream into frames; remembers at most one frame's bytes.
 
     Attributes:
-        rejected: Bytes that belonged to no frame since the last good one.
-        rejected_total: The same since the start.
+        rejected: Bytes so far that belonged to no frame.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.rejected = 0
-        self.rejected_total = 0
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """Take the next bytes and return the frames that they complete, in order."""
@@ -204,7 +202,6 @@ class Deframer:
                 continue
             frames.append(Frame(Kind(kind), bytes(self._buffer[_HEADER.size : total - 2]), count))
             del self._buffer[:total]
-            self.rejected = 0
 
     def _drop_to_head(self) -> None:
         start = self._buffer.find(HEAD)
@@ -215,7 +212,6 @@ class Deframer:
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
         self.rejected += count
-        self.rejected_total += count
 
 
 class Subscription:

@@ -12,7 +12,7 @@ from vnb_hardware.arm.units import Array
 
 TEXT_PORT = 8080
 
-_STOP_TIMEOUT = 0.08
+_STOP_TIMEOUT = 0.05
 """How long the first way of stopping may take before the second is taken as well [s]."""
 
 _NO_AXES = [0.0, 0.0, 0.0, 0.0]
@@ -151,7 +151,7 @@ class Controller:
             self._stop_rpc.command("StopMotion")
         except VnbError as first:
             try:
-                text_frame.send_stop(self._host, self._text_port, 2 * _STOP_TIMEOUT)
+                text_frame.send_stop(self._host, self._text_port, 3 * _STOP_TIMEOUT)
             except LinkError as second:
                 raise LinkError(f"the stop did not reach the arm, use its button! {first}; {second}") from second
         with contextlib.suppress(VnbError):  # the arm has its stop; these tidy up

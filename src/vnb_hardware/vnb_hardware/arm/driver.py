@@ -25,7 +25,7 @@ from vnb_hardware.arm.kinematics import DhKinematics, DhParameters
 from vnb_hardware.arm.limits import JointLimits
 from vnb_hardware.arm.path import interpolate
 from vnb_hardware.arm.planning import MotionPlan, MotionPlanner
-from vnb_hardware.arm.servo import ServoSession
+from vnb_hardware.arm.servo import ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
 from vnb_hardware.arm.units import Array
@@ -37,7 +37,8 @@ _STILL = 0.01
 _POSE_TOLERANCE = 0.003
 _ROTATION_TOLERANCE = 0.01
 _ENABLE_TIME = 3.0
-_STOP_TIME = 2.0
+_STOP_TIME = 0.5
+_STOP_AGAIN = 0.1
 _POLL = 0.01
 _JOINTS_TOLERANCE = 0.02
 
@@ -64,6 +65,7 @@ class ArmDriver:
         planner: Plans motions; None before the first :meth:`connect`.
         identity: Who answered.
         halted: Set while the arm is on hold; running motions watch it.
+        fault_at: When the latest fault was detected, on the monotonic clock [s].
         hand_posture: Actuated joint angles of the hand (6,) [rad] that the clearance is checked with.
     """
 
@@ -79,6 +81,7 @@ class ArmDriver:
         self.planner: MotionPlanner | None = None
         self.identity: Identity | None = None
         self.halted = threading.Event()
+        self.fault_at = 0.0
         self._on_fault = on_fault
         self._check = ClearanceCheck(arm, hand, self.config.workspace)
         _warm_up(self._check, np.array(arm.home), self.hand_posture)
@@ -87,6 +90,7 @@ class ArmDriver:
         self._phase = Phase.CLOSED
         self._fault: VnbError | None = None
         self._lost = False
+        self._armed = False
         self._state: ArmState | None = None
         self._controller: Controller | None = None
         self._stream: StateStream | None = None
@@ -141,7 +145,7 @@ class ArmDriver:
         with self._lock:
             if self._phase is not Phase.CLOSED:
                 raise HardwareError("arm: connected already; disconnect first")
-            self._fault, self._lost, self._state = None, False, None
+            self._fault, self._lost, self._state, self._armed = None, False, None, False
             self._faults.clear()
             self.halted.clear()
         config = self.config
@@ -172,14 +176,13 @@ class ArmDriver:
         with self._lock:
             if self._phase is Phase.CLOSED:
                 return
-            was, self._phase = self._phase, Phase.CLOSED
+            self._phase = Phase.CLOSED
             self.halted.set()
             self._wake.notify_all()
-        if was is not Phase.CONNECTED and self._controller is not None:
-            with contextlib.suppress(VnbError):
-                self._controller.stop(self._servo is not None)
+        with contextlib.suppress(VnbError):
+            self._send_stop()
         if self._stopper is not None and self._stopper is not threading.current_thread():
-            self._stopper.join(_STOP_TIME)
+            self._stopper.join(2 * _STOP_TIME)
         self._end_servo()
         self._close()
 
@@ -227,6 +230,7 @@ class ArmDriver:
         state = self.state()
         if state.faults:
             raise DeviceFaultError(f"arm: {'; '.join(state.faults)}: cure that, reset the errors, then enable")
+        self._armed = True
         controller.stop()
         controller.set_automatic()
         controller.enable()
@@ -259,6 +263,8 @@ class ArmDriver:
     def hold(self, reason: VnbError | None = None) -> None:
         """Send the stop now and refuse motion until enabled again; returns when the stop has been sent.
 
+        An arm that was never enabled by this driver is left alone: whoever moves it has stops of their own.
+
         Args:
             reason: Why; a :class:`HoldError` that says so if None.
 
@@ -271,8 +277,7 @@ class ArmDriver:
             self._fault = self._fault or reason or HoldError("arm: put on hold")
             self._phase = Phase.HOLD
             self.halted.set()
-        if self._controller is not None:
-            self._controller.stop(self._servo is not None)
+        self._send_stop()
 
     # --- motion ---------------------------------------------------------------------------------------------------
 
@@ -284,6 +289,7 @@ class ArmDriver:
             MotionError: If it stalls, leaves its path or ends elsewhere.
             VnbError: The fault that ended it.
         """
+        self._end_servo()
         if not self._moving.acquire(blocking=False):
             raise HoldError("arm: another motion is running; wait for its result or cancel it")
         try:
@@ -304,6 +310,7 @@ class ArmDriver:
             MotionError: If the correction is too fast.
         """
         controller = self._require_ready()
+        velocity = require_slow(linear, angular, self.config.servo_speed)
         with self._lock:
             session = self._servo
             if session is None or session.ended:
@@ -313,7 +320,7 @@ class ArmDriver:
                 if not self._moving.acquire(blocking=False):
                     raise HoldError("arm: a motion is running; no correction is taken")
                 session = self._servo = ServoSession(self, controller, self._moving.release)
-        session.command(linear, angular)
+        session.command(velocity)
 
     def require_planner(self) -> MotionPlanner:
         """Return the planner; raises :class:`HoldError` before the first :meth:`connect`."""
@@ -332,8 +339,13 @@ class ArmDriver:
             self.halted.set()
             if first or isinstance(error, LinkError | SilenceError):
                 self._phase = Phase.HOLD
-                self._faults.append(error)
-                self._wake.notify_all()
+                self._ask_for_stop(error)
+
+    def _ask_for_stop(self, error: VnbError) -> None:
+        with self._lock:
+            self.fault_at = time.monotonic()
+            self._faults.append(error)
+            self._wake.notify_all()
 
     def _stop_on_faults(self) -> None:
         while True:
@@ -342,19 +354,28 @@ class ArmDriver:
                 if not self._faults:
                     return
                 error = self._faults.pop(0)
-                controller = self._controller
-            try:
-                if controller is not None:
-                    controller.stop(self._servo is not None)
-            except VnbError as failed:
-                error = LinkError(f"{error} AND {failed}")
+            stopped = self._try_to_stop()
+            if stopped is not None:
+                error = LinkError(f"{error} AND {stopped}")
             if self._on_fault is not None:
                 self._on_fault(error)
+            while stopped is not None and self._phase is not Phase.CLOSED:
+                time.sleep(_STOP_AGAIN)  # a stop, unlike a motion, may be sent again
+                stopped = self._try_to_stop()
+
+    def _try_to_stop(self) -> VnbError | None:
+        try:
+            self._send_stop()
+        except VnbError as error:
+            return error
+        return None
 
     # --- the stream's thread --------------------------------------------------------------------------------------
 
     def _on_state(self, state: ArmState) -> None:
         self._state = state
+        if self._phase is Phase.HOLD:
+            self._require_still(state)
         if self._phase is not Phase.READY:
             return
         if state.faults:
@@ -364,9 +385,20 @@ class ArmDriver:
         elif state.mode != AUTO_MODE:
             self.trip(HoldError("arm: switched to manual mode at the pendant; enable again"))
 
+    def _require_still(self, state: ArmState) -> None:
+        """Stop again if the arm moves on hold: a command whose answer never came may have been carried out late."""
+        moving = not state.motion_done and state.enabled and state.mode == AUTO_MODE
+        if self._armed and moving and state.speed > _STILL and time.monotonic() - self.fault_at > _STOP_TIME:
+            self._ask_for_stop(HoldError("arm: it moves although it is on hold; stopped again"))
+
     def _on_loss(self, error: VnbError) -> None:
         self._lost = True
         self.trip(error)
+
+    def _send_stop(self) -> None:
+        controller = self._controller
+        if self._armed and controller is not None:  # who only reads stops nobody else's motion
+            controller.stop(self._servo is not None)
 
     # --- helpers --------------------------------------------------------------------------------------------------
 

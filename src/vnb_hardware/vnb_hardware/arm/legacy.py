@@ -56,14 +56,12 @@ class Deframer:
     """Cuts a byte stream into states; remembers less than two frames' bytes.
 
     Attributes:
-        rejected: Bytes that belonged to no frame since the last good one.
-        rejected_total: The same since the start.
+        rejected: Bytes so far that belonged to no frame.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.rejected = 0
-        self.rejected_total = 0
 
     def feed(self, chunk: bytes) -> list[tuple[int, Values]]:
         """Take the next bytes and return the counts and fields of the frames that they complete, in order."""
@@ -85,12 +83,10 @@ class Deframer:
                 continue
             states.append((count, _values(self._buffer)))
             del self._buffer[:FRAME_SIZE]
-            self.rejected = 0
 
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
         self.rejected += count
-        self.rejected_total += count
 
 
 def _values(frame: bytearray) -> Values:

@@ -24,6 +24,27 @@ _TURN_SPEED = 0.3
 _TRACKING = 0.1
 
 
+def require_slow(linear: Array, angular: Array, limit: float) -> Array:
+    """Return both velocities of a correction as one array (6,).
+
+    Args:
+        linear: Of the hand, in the world's axes (3,) [m/s].
+        angular: In the world's axes (3,) [rad/s].
+        limit: Of the linear one [m/s].
+
+    Raises:
+        MotionError: If it is too fast.
+        NonFiniteError: If a number is not finite.
+    """
+    velocity = units.six(np.concatenate([linear, angular]), "velocity of a correction")
+    speed, turn = float(np.linalg.norm(velocity[:3])), float(np.linalg.norm(velocity[3:]))
+    if speed > limit or turn > _TURN_SPEED:
+        raise MotionError(
+            f"correction: got {speed:.3f} m/s and {turn:.3f} rad/s, expected at most {limit} and {_TURN_SPEED}"
+        )
+    return velocity
+
+
 class ServoSession:
     """Streams targets from the measured pose on, in a thread, until nobody asks any more.
 
@@ -50,16 +71,8 @@ class ServoSession:
         self._thread = threading.Thread(target=self._run, name="arm-servo", daemon=True)
         self._thread.start()
 
-    def command(self, linear: Array, angular: Array) -> None:
-        """Set the hand's velocity in the world's axes [m/s, rad/s]; raises :class:`MotionError` if it is too fast."""
-        velocity = units.six(np.concatenate([linear, angular]), "velocity of a correction")
-        config = self._driver.config
-        speed, turn = float(np.linalg.norm(velocity[:3])), float(np.linalg.norm(velocity[3:]))
-        if speed > config.servo_speed or turn > _TURN_SPEED:
-            raise MotionError(
-                f"correction: got {speed:.3f} m/s and {turn:.3f} rad/s, expected at most {config.servo_speed} m/s and "
-                f"{_TURN_SPEED} rad/s"
-            )
+    def command(self, velocity: Array) -> None:
+        """Set the hand's velocity, as :func:`require_slow` gives it."""
         with self._lock:
             self._velocity, self._asked = velocity, time.monotonic()
 

@@ -131,8 +131,8 @@ class StateStream(ABC):
         """Return counts and fields of the states that ``chunk`` completes."""
 
     @abstractmethod
-    def _rejected(self) -> tuple[int, int]:
-        """Return the bytes rejected since the last good frame, and in all."""
+    def _rejected(self) -> int:
+        """Return the bytes so far that were in no frame."""
 
     def _say_goodbye(self) -> None:  # noqa: B027 - a protocol without a goodbye says nothing
         """Tell the controller that the driver leaves."""
@@ -193,9 +193,12 @@ class StateStream(ABC):
             )
 
     def _require_sense(self) -> None:
-        since, self.counters.rejected_bytes = self._rejected()
-        if since > cnde.MAX_FRAME:
-            raise LinkError(f"state stream {self.host}:{self.port}: {since} bytes in a row are no frames")
+        self.counters.rejected_bytes = self._rejected()
+        if self.counters.rejected_bytes > cnde.MAX_FRAME:  # TCP loses nothing, so the other side speaks otherwise
+            raise LinkError(
+                f"state stream {self.host}:{self.port}: {self.counters.rejected_bytes} bytes are no frames; is it the "
+                "kind of stream that fits the controller's version?"
+            )
         self._require_fresh(time.monotonic())
 
     def _lose(self, error: VnbError) -> None:
@@ -246,8 +249,8 @@ class CndeStream(StateStream):
                 self.counters.rejected += 1
         return states
 
-    def _rejected(self) -> tuple[int, int]:
-        return self._deframer.rejected, self._deframer.rejected_total
+    def _rejected(self) -> int:
+        return self._deframer.rejected
 
     def _say_goodbye(self) -> None:
         if self._socket is not None:
@@ -268,8 +271,8 @@ class LegacyStream(StateStream):
     def _take(self, chunk: bytes) -> Sequence[tuple[int, Values]]:
         return self._deframer.feed(chunk)
 
-    def _rejected(self) -> tuple[int, int]:
-        return self._deframer.rejected, self._deframer.rejected_total
+    def _rejected(self) -> int:
+        return self._deframer.rejected
 
 
 STREAMS: Registry[type[StateStream]] = Registry("state stream")

@@ -14,6 +14,8 @@ from vnb_grasp.errors import LinkError
 STOP_COMMAND = 102
 MAX_FRAME = 1024
 
+_DONE = "1"
+
 _PATTERN = re.compile(rb"/f/bIII(\d{1,5})III(\d{1,4})III(\d{1,4})III(.{0,900}?)III/b/f", re.DOTALL)
 
 
@@ -47,9 +49,21 @@ def decode(data: bytes) -> TextFrame:
 
 
 def send_stop(host: str, port: int, timeout: float) -> None:
-    """Send the stop and leave; raises :class:`LinkError` if it cannot be sent. The answer is not waited for."""
+    """Send the stop and wait for its confirmation: bytes that were sent are not bytes that arrived.
+
+    Args:
+        host: Name or address of the controller.
+        port: Of its text frames.
+        timeout: For connecting and for each part of the answer [s].
+
+    Raises:
+        LinkError: If it cannot be sent or is not confirmed.
+    """
     try:
         with socket.create_connection((host, port), timeout) as connection:
             connection.sendall(encode(TextFrame(1, STOP_COMMAND, "Stop")))
-    except OSError as error:
+            answer = decode(connection.recv(MAX_FRAME))
+    except (OSError, LinkError) as error:
         raise LinkError(f"stop to {host}:{port}: {error}; use the emergency stop button") from error
+    if (answer.command, answer.content) != (STOP_COMMAND, _DONE):
+        raise LinkError(f"stop to {host}:{port}: got {answer}, expected a confirmation; use the button")

@@ -8,15 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from vnb_grasp.errors import LinkError
 from vnb_hardware.arm import rpc
 from vnb_hardware.arm.controller import TEXT_PORT
-from vnb_hardware.arm.stream import PORTS
+from vnb_hardware.arm.stream import PORTS as STREAM_PORTS
 from vnb_hardware.arm.units import Array
 from vnb_hardware.emulators.arm.faults import FAULTS, FaultBoard, clear
 from vnb_hardware.emulators.arm.methods import Methods
 from vnb_hardware.emulators.arm.model import ArmModel, Plant
 from vnb_hardware.emulators.arm.servers import CndeHandler, LegacyHandler, Listener, RpcHandler, TextHandler
 from vnb_hardware.emulators.arm.wire import Wire
+
+PORTS = (rpc.PORT, STREAM_PORTS["cnde"], STREAM_PORTS["legacy"], TEXT_PORT)
+"""Of calls, CNDE stream, legacy stream and text frames, as on a controller."""
 
 STEP = 0.004
 _LONGEST_STEP = 0.05
@@ -27,11 +31,14 @@ class ArmEmulator:
 
     Args:
         host: Address to listen on; loopback, unless the network is to see it.
-        ports: Of calls, CNDE stream, legacy stream and text frames; 0 = any free one.
+        ports: As :data:`PORTS`; 0 = any free one.
         start: Joint angles (6,) [rad]; home if None.
         compensation: DH compensation of this unit [mm].
         plant: What the reference moves: ``measured = plant(reference, dt)``, called every few milliseconds in the
             emulator's thread. The arm follows exactly if None.
+
+    Raises:
+        LinkError: If a port cannot be had.
 
     Attributes:
         model: The arm.
@@ -42,7 +49,7 @@ class ArmEmulator:
     def __init__(
         self,
         host: str = "127.0.0.1",
-        ports: Sequence[int] = (rpc.PORT, PORTS["cnde"], PORTS["legacy"], TEXT_PORT),
+        ports: Sequence[int] = PORTS,
         start: Array | None = None,
         compensation: tuple[float, ...] = (0.0,) * 6,
         plant: Plant | None = None,
@@ -57,9 +64,9 @@ class ArmEmulator:
         try:
             for port, handler in zip(ports, (RpcHandler, CndeHandler, LegacyHandler, TextHandler), strict=True):
                 self._listeners.append(Listener(self, host, port, handler))
-        except OSError:
+        except OSError as error:
             self.close()
-            raise
+            raise LinkError(f"emulated arm: {host}:{port}: {error}; choose other ports") from error
         self._clock = threading.Thread(target=self._run, name="emulated-arm-clock", daemon=True)
         self._clock.start()
 
