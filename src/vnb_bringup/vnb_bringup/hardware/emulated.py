@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,15 @@ from vnb_hardware.emulators.arm.emulator import ArmEmulator
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.server import HandServer, SlcanPort
 from vnb_sim_bridge.bridge import SimBridge
+
+EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
+    "hand_driver": {"driver.silence": 0.5},
+    "arm_driver": {"driver.stale_after": 0.5, "driver.timeout": 2.0},
+    "supervisor": {"hand_deadline": 1.0, "tactile_deadline": 1.0, "arm_deadline": 1.0, "planner_deadline": 15.0},
+    "decision": {"max_age": 0.6},
+}
+"""Parameters of nodes against emulated devices: these share the machine with the planner, and answer late when it is
+busy. Real devices keep their own time, and the nodes' defaults are for them."""
 
 
 @dataclass(frozen=True)

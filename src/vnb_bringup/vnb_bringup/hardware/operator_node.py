@@ -46,15 +46,29 @@ class OperatorNode(VnbNode):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_status, qos.CHAIN, callback_group=group)
 
     def activate(self, timeout: float = START_TIMEOUT) -> None:
-        """Wait until the drivers are configured and the supervisor lets the robot move, then activate them."""
+        """Connect the drivers, wait until the supervisor lets the robot move, then activate them.
+
+        Raises:
+            Refusal: If a driver cannot be connected or activated, or the robot may not move in time; says why.
+        """
         due = time.monotonic() + timeout
         for name in DRIVERS:
             self._until(self._change[name].service_is_ready, due, f"{name} to start")
-            self._until(lambda n=name: self._state_of(n) == State.PRIMARY_STATE_INACTIVE, due, f"{name} to connect")
+        for name in DRIVERS:
+            self._connect(name, due)
         self._until(self._may_move.is_set, due, "the supervisor to let the robot move")
         for name in DRIVERS:
             if not self.change(name, Transition.TRANSITION_ACTIVATE):
                 raise Refusal(f"{name} was not activated: {self._why(name)}", ErrorCode.HARDWARE)
+
+    def _connect(self, name: str, due: float) -> None:
+        """Configure a driver; one that was connected before begins anew, without what it complained of."""
+        if self._state_of(name) == State.PRIMARY_STATE_ACTIVE:
+            self.change(name, Transition.TRANSITION_DEACTIVATE)
+        if self._state_of(name) == State.PRIMARY_STATE_INACTIVE:
+            self.change(name, Transition.TRANSITION_CLEANUP)
+        if not self.change(name, Transition.TRANSITION_CONFIGURE):
+            raise Refusal(f"{name} was not connected: {self._why(name)}", ErrorCode.HARDWARE)
 
     def deactivate(self) -> None:
         """Put the drivers on hold; those that are not active are left alone."""

@@ -21,6 +21,10 @@ DRIVERS = ("hand_driver", "arm_driver")
 """Lifecycle nodes, in the order in which they are activated."""
 
 
+SUPERVISOR_TIMEOUT = 0.3
+"""Silence of the supervisor after which the drivers hold [s]."""
+
+
 @dataclass(frozen=True)
 class HardwareNode:
     """A node of the graph.
@@ -86,15 +90,13 @@ def hardware_parameters(settings: GraphSettings, connections: Connections) -> di
             "bus.channel": connections.channel,
             "driver.side": connections.side,
             "driver.table": settings.hand,
-            "supervisor_timeout": 0.3,
-            "autostart": "configure",
+            "supervisor_timeout": SUPERVISOR_TIMEOUT,
         },
         "arm_driver": {
             "driver.host": connections.arm_host,
             **{name: port for name, port in ports.items() if port},
             "hand": settings.hand,
-            "supervisor_timeout": 0.3,
-            "autostart": "configure",
+            "supervisor_timeout": SUPERVISOR_TIMEOUT,
         },
         "supervisor": {},
         "decision": {},

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.conductor import TrialConductor
 from vnb_bringup.graph.domain import own_domain
 from vnb_bringup.graph.processes import ros_arguments, stop_processes
 from vnb_bringup.graph.roster import GraphSettings
-from vnb_bringup.hardware.emulated import EmulatedRobot, emulated_robot
+from vnb_bringup.hardware.emulated import EMULATED_DEADLINES, EmulatedRobot, emulated_robot
 from vnb_bringup.hardware.operator_node import OperatorNode
 from vnb_bringup.hardware.robot_node import EmulatedRobotNode
 from vnb_bringup.hardware.roster import NODES, Connections, hardware_parameters
@@ -58,6 +59,7 @@ def run_emulated_trial(
     graph = GraphSettings(scenario.object_name, scenario.hand, settings.belief, settings.checkpoint, lockstep=False)
     bridge = ObservedBridge(scenario, observers=tuple(observers))
     with emulated_robot(bridge) as robot, emulated_graph(graph, robot) as (conductor, operator):
+        conductor.wait_for_servers()
         operator.activate()
         record = conductor.run(scenario, settings, on_step=on_step, on_phase=on_phase, max_steps=max_steps)
         operator.deactivate()
@@ -69,7 +71,7 @@ def emulated_graph(settings: GraphSettings, robot: EmulatedRobot) -> Iterator[tu
     """Yield conductor and operator of a running graph on emulated devices; at the end no process is left."""
     with ExitStack() as stack:
         domain = stack.enter_context(own_domain())
-        stack.enter_context(hardware_processes(settings, robot.connections, domain))
+        stack.enter_context(hardware_processes(settings, robot.connections, domain, EMULATED_DEADLINES))
         context = stack.enter_context(open_context(domain))
         nodes: list[VnbNode] = []
         try:
@@ -87,7 +89,10 @@ def emulated_graph(settings: GraphSettings, robot: EmulatedRobot) -> Iterator[tu
 
 @contextmanager
 def hardware_processes(
-    settings: GraphSettings, connections: Connections, domain: int
+    settings: GraphSettings,
+    connections: Connections,
+    domain: int,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Run every node of the hardware graph as a process; at the end none is left.
 
@@ -95,13 +100,14 @@ def hardware_processes(
         settings: Of the graph.
         connections: Of the devices.
         domain: ROS domain.
+        more: Further parameters by node.
     """
     environment = dict(os.environ, ROS_DOMAIN_ID=str(domain), OMP_NUM_THREADS="1")
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, values in hardware_parameters(settings, connections).items():
             remaps = [part for pair in NODES[name].remappings.items() for part in ("-r", ":=".join(pair))]
-            arguments = ros_arguments(values) or ["--ros-args"]
+            arguments = ros_arguments({**values, **(more or {}).get(name, {})}) or ["--ros-args"]
             command = [sys.executable, "-m", NODES[name].module, *arguments, *remaps]
             processes[name] = subprocess.Popen(command, env=environment)
         yield processes
