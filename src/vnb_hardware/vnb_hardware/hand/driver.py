@@ -19,7 +19,7 @@ from vnb_hardware.hand.target import Array
 OnFault = Callable[[HardwareError], None]
 
 ANSWER_TIME = 0.5
-"""How long the hand may take to say where it stands, and whether it is well [s]."""
+"""How long the hand may take at least to say where it stands, and whether it is well [s]."""
 _IDENTITY_TIME = 0.2
 _PAUSE = 0.002
 _LONGEST_SLEEP = 0.02
@@ -330,7 +330,8 @@ class HandDriver:
     def _await_answers(self, doing: str) -> None:
         """Wait until the hand has said anew where it stands and whether it is well."""
         start = self._clock()
-        while self._clock() - start < ANSWER_TIME:
+        patience = max(ANSWER_TIME, 2 * self.settings.silence)
+        while self._clock() - start < patience:
             with self._lock:
                 if self._core.heard_since(start):
                     return
@@ -339,7 +340,7 @@ class HandDriver:
                 raise error
             time.sleep(_PAUSE)
         raise SilenceError(
-            f"{doing}: the hand has not said where it stands and whether it is well within {ANSWER_TIME} s; check "
+            f"{doing}: the hand has not said where it stands and whether it is well within {patience} s; check "
             f"power, the CAN wiring, the bit rate and the hand's side ({self.settings.side})"
         )
 
