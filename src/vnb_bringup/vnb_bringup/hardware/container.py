@@ -1,21 +1,28 @@
-"""Run some of the hardware graph's nodes as one process."""
+"""Run some of the hardware graph's nodes as one process.
+
+Everything is imported late, so that a signal that comes early ends the process quietly, too.
+"""
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vnb_bringup.hardware.roster import NODES
-from vnb_grasp.errors import UnknownNameError
-from vnb_grasp.nodes.base import VnbNode
-from vnb_grasp.nodes.run import run_nodes
+if TYPE_CHECKING:
+    from vnb_grasp.nodes.base import VnbNode
+
+_INTERRUPTED = 130
 
 
 def node_class(name: str) -> Callable[[], VnbNode]:
     """Return the class of a node; raises :class:`UnknownNameError`."""
+    import importlib
+
+    from vnb_bringup.hardware.roster import NODES
+    from vnb_grasp.errors import UnknownNameError
+
     if name not in NODES:
         raise UnknownNameError("node of the hardware graph", name, NODES)
     node: Callable[[], VnbNode] = getattr(importlib.import_module(NODES[name].module), NODES[name].node)
@@ -24,6 +31,8 @@ def node_class(name: str) -> Callable[[], VnbNode]:
 
 def container_command(names: Sequence[str], parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the command that runs nodes with their remappings and parameters."""
+    from vnb_bringup.hardware.roster import NODES
+
     command = [sys.executable, "-m", "vnb_bringup.hardware.container", *names, "--ros-args"]
     for name in names:
         for topic, other in NODES[name].remappings.items():
@@ -38,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the nodes that are named before ``--ros-args``."""
     arguments = list(sys.argv if arguments is None else arguments)
     names = list(takewhile(lambda argument: argument != "--ros-args", arguments[1:]))
-    return run_nodes([node_class(name) for name in names], arguments)
+    try:
+        from vnb_grasp.nodes.run import run_nodes
+
+        return run_nodes([node_class(name) for name in names], arguments)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from vnb_bringup.graph.processes import stop_processes
 from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.hardware.container import container_command
 from vnb_bringup.hardware.emulated import EMULATED_DEADLINES
-from vnb_bringup.hardware.operator_node import OperatorNode
+from vnb_bringup.hardware.operator_node import START_TIMEOUT, OperatorNode
 from vnb_bringup.hardware.robot_process import RobotProcess
 from vnb_bringup.hardware.roster import PROCESSES, Connections, hardware_parameters
 from vnb_bringup.report.local import TrialSettings
@@ -60,7 +60,7 @@ def run_emulated_trial(
     graph = GraphSettings(scenario.object_name, scenario.hand, settings.belief, settings.checkpoint, lockstep=False)
     with own_domain() as domain, RobotProcess(scenario, domain, film=film) as robot:
         with emulated_graph(graph, robot.connections, domain) as (conductor, operator):
-            conductor.wait_for_servers()
+            conductor.wait_for_servers(START_TIMEOUT)
             operator.activate()
             record = conductor.run(scenario, settings, on_step=on_step, on_phase=on_phase, max_steps=max_steps)
             operator.deactivate()
