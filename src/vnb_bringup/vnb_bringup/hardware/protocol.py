@@ -183,9 +183,9 @@ def report(trials: Sequence[HardwareTrial], command: str) -> str:
         "",
         f"{len(trials)} trials of {', '.join(objects)}, on: {', '.join(where)}. Last command: `{command}`",
         "",
-        f"Lift {1e3 * LIFT_HEIGHT:.0f} mm in {LIFT_TIME:.0f} s, hold {HOLD_TIME:.0f} s; success: the object stays "
-        f"within {1e3 * MOST_SLIP:.0f} mm in the hand. Slip is what the camera sees of the object against where the arm says "
-        "that the hand is.",
+        f"Lift {1e3 * LIFT_HEIGHT:.0f} mm in {LIFT_TIME:.0f} s, hold {HOLD_TIME:.0f} s; the object must stay within "
+        f"{1e3 * MOST_SLIP:.0f} mm in the hand.",
+        "Slip is what the camera sees of the object against where the arm says that the hand is.",
         "",
         table(trials),
         "| object | method | offset (mm) | steps | time (s) | stopped by | max slip (mm) | success |",
