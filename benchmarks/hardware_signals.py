@@ -4,8 +4,12 @@ Usage, with ROS and the packages on the path: ``python benchmarks/hardware_signa
 
 Each run starts the drivers' process against emulated devices, activates it, moves fingers and arm, and sends SIGINT or
 SIGTERM at a random moment, from while it starts to well into the motion. Then it must end by itself within ten seconds
-with status 0 and have left, if it ever commanded anything: to the hand one position, twice, with nothing after it; to the
-arm a stop, with no motion after it. Prints a line per run; exits with 1 if any run failed.
+with status 0 and have left, if it ever commanded anything:
+
+- to the hand one position, twice, and nothing after it,
+- to the arm a stop, with no motion after it.
+
+Prints a line per run; exits with 1 if any run failed.
 """
 
 from __future__ import annotations

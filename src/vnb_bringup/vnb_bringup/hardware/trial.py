@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from typing import Any, TypeVar
 
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.conductor import TrialConductor
 from vnb_bringup.graph.domain import own_domain
-from vnb_bringup.graph.processes import stop_processes
 from vnb_bringup.graph.roster import GraphSettings
-from vnb_bringup.hardware.container import container_command
+from vnb_bringup.hardware import children
+from vnb_bringup.hardware.container import run_in_child
 from vnb_bringup.hardware.emulated import EMULATED_DEADLINES
 from vnb_bringup.hardware.operator_node import START_TIMEOUT, OperatorNode
 from vnb_bringup.hardware.protocol import HardwareTrial
@@ -146,14 +145,13 @@ def hardware_processes(
         domain: ROS domain.
         more: Further parameters by node.
     """
-    environment = dict(os.environ, ROS_DOMAIN_ID=str(domain), OMP_NUM_THREADS="1")
     parameters = hardware_parameters(settings, connections)
     for name, values in (more or {}).items():
         parameters[name].update(values)
-    processes: list[subprocess.Popen[bytes]] = []
+    processes: list[ForkServerProcess] = []
     try:
         for names in PROCESSES:
-            processes.append(subprocess.Popen(container_command(names, parameters), env=environment))
+            processes.append(children.start(run_in_child, names, parameters, domain))
         yield
     finally:
-        stop_processes(processes)
+        children.stop(processes)
