@@ -94,7 +94,16 @@ def robot(channel: str, **supervisor: float) -> Iterator[Robot]:
     patient = {"supervisor_timeout": 2.0}
     with arm, HandServer(hand, VirtualPort(channel)):
         makers = (
-            (HandDriverNode, {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5, "command_age": 0.0, **patient}),
+            (
+                HandDriverNode,
+                {
+                    "bus.interface": "virtual",
+                    "bus.channel": channel,
+                    "driver.silence": 1.5,
+                    "command_age": 0.0,
+                    **patient,
+                },
+            ),
             (
                 ArmDriverNode,
                 {
