@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,8 @@ from vnb_grasp.errors import (
     SilenceError,
     VnbError,
 )
-from vnb_hardware.arm.config import ArmConfig
 from vnb_hardware.arm.driver import Phase
-from vnb_hardware.emulators.arm.testing import MOTIONS, ArmRig, until
+from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT, ArmRig, until
 from vnb_hardware.emulators.arm.wire import Sent
 
 LOST = [("fin", LinkError), ("rst", LinkError), ("silence", SilenceError), ("stale", SilenceError)]
@@ -34,6 +34,10 @@ STOP = b"<methodName>StopMotion</methodName>"
 UP = np.array([0.0, 0.0, 0.02])
 
 
+HOLD_WITHIN = 0.1
+"""From the detection of a fault to the stop on the wire: what the driver promises [s]."""
+
+
 def is_stop(sent: Sent) -> bool:
     return sent.channel == "rpc" and STOP in sent.data
 
@@ -46,6 +50,7 @@ def require_stopped(rig: ArmRig, at: float) -> None:
     """The stop came, no motion after it, and the arm stands."""
     stop = rig.emulator.wire.wait_for(is_stop, at, 5.0)
     assert stop is not None
+    assert stop.at - rig.driver.fault_at < HOLD_WITHIN
     until(lambda: rig.driver.phase is Phase.HOLD)
     until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
     time.sleep(0.1)
@@ -67,7 +72,7 @@ def require_hold(rig: ArmRig) -> None:
 @pytest.mark.parametrize(("name", "kind"), [*LOST, ("garbage", LinkError)])
 @pytest.mark.parametrize("stream", ["cnde", "legacy"])
 def test_a_lost_stream_stops_the_arm(name: str, kind: type[VnbError], stream: str) -> None:
-    with ArmRig(ArmConfig(stream=stream)) as rig:
+    with ArmRig(replace(PATIENT, stream=stream)) as rig:
         running = rig.ready().begin()
         at = time.monotonic()
         rig.emulator.inject(name)
@@ -127,7 +132,7 @@ def test_a_fault_ends_a_streamed_correction(name: str, kind: type[VnbError]) -> 
 
 
 def test_a_stuck_joint_is_noticed() -> None:
-    with ArmRig(ArmConfig(stall_after=0.4)) as rig:
+    with ArmRig(replace(PATIENT, stall_after=0.4)) as rig:
         running = rig.ready().begin()
         at = time.monotonic()
         rig.emulator.inject("stuck_joint")

@@ -105,9 +105,10 @@ class StateStream(ABC):
         self._news = time.monotonic()
         self._thread = threading.Thread(target=self._read, name="arm-state", daemon=True)
         self._thread.start()
-        if not self._first.wait(self.timeout) or self._lost is not None:
+        came, lost = self._first.wait(self.timeout), self._lost
+        if lost is not None or not came:
             self.close()
-            raise self._lost or SilenceError(f"{where}: no state within {self.timeout} s")
+            raise lost or SilenceError(f"{where}: no state within {self.timeout} s")
 
     def close(self) -> None:
         """End the reader and the connection; says goodbye where the protocol has a word for it."""
