@@ -201,12 +201,14 @@ class HandCore:
             if not self._stiff and self.servo.line is None and now - self._commanded > self.settings.stiffen_after:
                 self.servo.stiffen(self._q)
                 self._stiff = True
-        torque = self._raw_torque()
-        result = []
-        if torque != self._sent_torque:
-            self._sent_torque = torque
-            result.append(frames.command(FrameType.TORQUE, torque))
-        return [*result, self.position_frame()]
+        before, torque = self._sent_torque, self._raw_torque()
+        if torque == before:
+            return [self.position_frame()]
+        self._sent_torque = torque
+        limit = frames.command(FrameType.TORQUE, torque)
+        # A higher limit comes after the target that it belongs to: the old one may be far inside the object.
+        rises = before is not None and sum(torque) > sum(before)
+        return [self.position_frame(), limit] if rises else [limit, self.position_frame()]
 
     def _tactile_requests(self, now: float) -> list[bytes]:
         if self._is_due("tactile", self.settings.tactile_period, now):

@@ -32,7 +32,8 @@ MEASURED = {
 """Topics of the drivers, with the type and the topic of the decision loop that each becomes."""
 
 _POSE = "object_pose/measured"
-_ENDED = frozenset({PlannerStatus.DONE, PlannerStatus.FAILED, PlannerStatus.HOLD})
+ENDED = frozenset({PlannerStatus.DONE, PlannerStatus.FAILED, PlannerStatus.HOLD})
+"""Phases in which no decision is under way any more."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class DecisionConfig:
     """Parameters of the node."""
 
     period: float = parameter(0.04, "time for which a command moves the fingers: one decision period [s]", 0.01, 1.0)
+    idle_period: float = parameter(0.2, "time between two publications of step 0 between grasps [s]", 0.02, 10.0)
     max_age: float = parameter(0.25, "largest age of a reading of hand or arm in a step [s]", 0.02, 10.0)
     pose_age: float = parameter(
         10.0, "largest age of the object's pose in a step [s]; the hand may hide it while it closes", 0.02, 600.0
@@ -111,7 +113,7 @@ class DecisionNode(VnbNode):
     def _on_status(self, message: PlannerStatus) -> None:
         with self._lock:
             self._heard_at = time.monotonic()
-            if message.phase in _ENDED:
+            if message.phase in ENDED:
                 self._deciding, self._due = False, None
 
     def _tick(self) -> None:
@@ -122,7 +124,7 @@ class DecisionNode(VnbNode):
             if self._deciding:
                 self._next_step(now)
             elif now >= self._idle_due:
-                self._idle_due = now + self.config.period
+                self._idle_due = now + self.config.idle_period
                 self._step = 0
                 if not self._stale():
                     self._publish()

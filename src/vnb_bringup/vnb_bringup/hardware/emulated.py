@@ -1,0 +1,59 @@
+"""Emulated hand and arm with one world behind both, reachable from this machine only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from vnb_bringup.hardware.plant import WorldPlant
+from vnb_bringup.hardware.roster import Connections
+from vnb_hardware.emulators.arm.emulator import ArmEmulator
+from vnb_hardware.emulators.hand.hand import EmulatedHand
+from vnb_hardware.emulators.hand.server import HandServer, SlcanPort
+from vnb_sim_bridge.bridge import SimBridge
+
+EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
+    "hand_driver": {"driver.silence": 0.5},
+    "arm_driver": {"driver.stale_after": 0.5, "driver.timeout": 2.0},
+    "supervisor": {"hand_deadline": 1.0, "tactile_deadline": 1.0, "arm_deadline": 1.0, "planner_deadline": 15.0},
+    "decision": {"max_age": 0.6},
+}
+"""Parameters of nodes against emulated devices: these share the machine with the planner, and answer late when it is
+busy. Real devices keep their own time, and the nodes' defaults are for them."""
+
+
+@dataclass(frozen=True)
+class EmulatedRobot:
+    """The emulated devices.
+
+    Attributes:
+        plant: The world.
+        hand: The hand, whose faults can be switched.
+        arm: The arm, likewise.
+        connections: Where drivers find them.
+    """
+
+    plant: WorldPlant
+    hand: EmulatedHand
+    arm: ArmEmulator
+    connections: Connections
+
+
+@contextmanager
+def emulated_robot(bridge: SimBridge) -> Iterator[EmulatedRobot]:
+    """Yield emulated devices that move the bridge's world; at the end nothing is left of them.
+
+    Args:
+        bridge: Its hand's variant is also the name of the joint table.
+    """
+    with ExitStack() as stack:
+        plant = WorldPlant(bridge)
+        stack.callback(plant.close)
+        hand, port = EmulatedHand(bridge.world.hand.name, plant.hand), SlcanPort()
+        stack.enter_context(HandServer(hand, port))
+        arm = stack.enter_context(ArmEmulator(ports=(0, 0, 0, 0), start=bridge.world.arm_q(), plant=plant.drive_arm))
+        rpc_port, stream_port, _, text_port = arm.ports
+        yield EmulatedRobot(
+            plant, hand, arm, Connections("slcan", port.path, arm.host, (rpc_port, stream_port, text_port))
+        )
