@@ -159,7 +159,7 @@ class StateStream(ABC):
         # Even when the deadline has passed, what has arrived meanwhile is read first: this thread may be what was late.
         if not select.select([self._socket], [], [], max(left, 0.0))[0]:
             raise SilenceError(
-                f"state stream {self.host}:{self.port}: no new state for {self._patience} s; the arm is on hold"
+                f"state stream {self.host}:{self.port}: no new state for {self._patience} s; connect again"
             )
         chunk = self._socket.recv(_CHUNK)
         if not chunk:
@@ -190,7 +190,7 @@ class StateStream(ABC):
         if now - self._news > self._patience:
             raise SilenceError(
                 f"state stream {self.host}:{self.port}: frames arrive, but none is new or makes sense for "
-                f"{self._patience} s; the arm is on hold"
+                f"{self._patience} s; connect again"
             )
 
     def _require_sense(self) -> None:
