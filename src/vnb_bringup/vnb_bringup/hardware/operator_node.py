@@ -19,8 +19,8 @@ from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode
 from vnb_hardware.nodes.device import SUPERVISOR
 
-START_TIMEOUT = 120.0
-_ANSWER = 15.0
+START_TIMEOUT = 300.0
+_ANSWER = 30.0
 _POLL = 0.02
 
 

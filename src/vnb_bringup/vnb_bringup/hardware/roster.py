@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vnb_bringup.graph.roster import MODULES, GraphSettings, node_parameters
+from vnb_bringup.graph.roster import GraphSettings, node_parameters
 
 HAND_TOPICS = {
     "hand/joint_states": "hand/driver/joint_states",
@@ -32,11 +32,13 @@ class HardwareNode:
     Attributes:
         package: That it comes from.
         module: Which can be run with ``python -m``; its last part is the executable's name.
+        node: Its class in the module.
         remappings: Topics that it uses under another name.
     """
 
     package: str
     module: str
+    node: str
     remappings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -45,20 +47,26 @@ class HardwareNode:
         return self.module.rpartition(".")[2]
 
 
-def _driver(name: str, remappings: Mapping[str, str]) -> HardwareNode:
-    return HardwareNode("vnb_hardware", f"vnb_hardware.nodes.{name}_node", remappings)
+def _node(package: str, name: str, node: str, remappings: Mapping[str, str] | None = None) -> HardwareNode:
+    return HardwareNode(package, f"{package}.nodes.{name}_node", node, remappings or {})
 
 
 NODES = {
-    "hand_driver": _driver("hand_driver", HAND_TOPICS),
-    "arm_driver": _driver("arm_driver", HAND_TOPICS | ARM_TOPICS),
-    "supervisor": _driver("supervisor", HAND_TOPICS | ARM_TOPICS),
-    "decision": _driver("decision", {}),
-    **{
-        name: HardwareNode(module.partition(".")[0], module) for name, module in MODULES.items() if name != "sim_bridge"
-    },
+    "hand_driver": _node("vnb_hardware", "hand_driver", "HandDriverNode", HAND_TOPICS),
+    "arm_driver": _node("vnb_hardware", "arm_driver", "ArmDriverNode", HAND_TOPICS | ARM_TOPICS),
+    "supervisor": _node("vnb_hardware", "supervisor", "SupervisorNode", HAND_TOPICS | ARM_TOPICS),
+    "decision": _node("vnb_hardware", "decision", "DecisionNode"),
+    "tactile_quality": _node("vnb_perception", "tactile_quality", "TactileQualityNode"),
+    "observation": _node("vnb_belief", "observation", "ObservationNode"),
+    "belief": _node("vnb_belief", "belief", "BeliefNode"),
+    "planner": _node("vnb_planner", "planner", "PlannerNode"),
 }
 """Nodes by name."""
+
+CHAIN = ("tactile_quality", "observation", "belief", "planner")
+"""The nodes that decide; they wait for one another, so that they may share a process."""
+PROCESSES = (("hand_driver",), ("arm_driver",), ("supervisor", "decision"), CHAIN)
+"""Nodes by process where nobody has launched each for itself."""
 
 
 @dataclass(frozen=True)
@@ -100,5 +108,5 @@ def hardware_parameters(settings: GraphSettings, connections: Connections) -> di
         },
         "supervisor": {},
         "decision": {},
-        **{name: chain[name] for name in NODES if name in chain},
+        **{name: chain[name] for name in CHAIN},
     }

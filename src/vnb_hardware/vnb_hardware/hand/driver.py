@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vnb_grasp.errors import HardwareError, LinkError, SilenceError, VnbError
+from vnb_grasp.errors import HardwareError, HoldError, LinkError, SilenceError, VnbError
 from vnb_hardware.hand import frames
 from vnb_hardware.hand.core import HandCore, HandState, Identity, Mode
 from vnb_hardware.hand.frames import FrameType
@@ -19,7 +19,7 @@ from vnb_hardware.hand.target import Array
 OnFault = Callable[[HardwareError], None]
 
 ANSWER_TIME = 0.5
-"""How long the hand may take to say where it stands, and whether it is well [s]."""
+"""How long the hand may take at least to say where it stands, and whether it is well [s]."""
 _IDENTITY_TIME = 0.2
 _PAUSE = 0.002
 _LONGEST_SLEEP = 0.02
@@ -106,6 +106,9 @@ class HandDriver:
             try:
                 self._await_answers("connecting")
                 self._ask_identity()
+                with self._lock:
+                    if isinstance(self._core.error, HoldError):
+                        self._core.listen(self._clock())
             except VnbError:
                 self._close()
                 raise
@@ -330,16 +333,18 @@ class HandDriver:
     def _await_answers(self, doing: str) -> None:
         """Wait until the hand has said anew where it stands and whether it is well."""
         start = self._clock()
-        while self._clock() - start < ANSWER_TIME:
+        connecting = doing == "connecting"  # whoever says hold has nothing against listening
+        patience = max(ANSWER_TIME, 2 * self.settings.silence)
+        while self._clock() - start < patience:
             with self._lock:
                 if self._core.heard_since(start):
                     return
                 error = self._core.error
-            if error is not None:
+            if error is not None and not (connecting and isinstance(error, HoldError)):
                 raise error
             time.sleep(_PAUSE)
         raise SilenceError(
-            f"{doing}: the hand has not said where it stands and whether it is well within {ANSWER_TIME} s; check "
+            f"{doing}: the hand has not said where it stands and whether it is well within {patience} s; check "
             f"power, the CAN wiring, the bit rate and the hand's side ({self.settings.side})"
         )
 

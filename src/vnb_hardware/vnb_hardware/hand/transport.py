@@ -29,18 +29,22 @@ class BusSettings:
         channel: ``can0``, ``/dev/ttyACM0``, or a name.
         bitrate: [bit/s]. A socketcan interface gets its own when it is brought up (``ip link set ... bitrate``).
         gap: Least time between two sent frames [s]; some adapters lose frames that come closer.
+        send_timeout: Time after which a frame that the bus or the adapter does not take is given up [s].
     """
 
     interface: str = "socketcan"
     channel: str = "can0"
     bitrate: int = BITRATE
     gap: float = 0.0003
+    send_timeout: float = 0.1
 
     def __post_init__(self) -> None:
         if self.interface not in INTERFACES:
             raise ConfigError(f"interface: got {self.interface!r}, expected one of {', '.join(INTERFACES)}")
         if not 0 <= self.gap < 0.01:
             raise ConfigError(f"gap: got {self.gap} s, expected 0 to 0.01 s")
+        if not 0.01 <= self.send_timeout <= 5:
+            raise ConfigError(f"send_timeout: got {self.send_timeout} s, expected 0.01 to 5 s")
 
 
 class HandBus:
@@ -83,7 +87,7 @@ class HandBus:
             if wait > 0:
                 time.sleep(wait)
             try:
-                self._bus.send(message, timeout=0.05)
+                self._bus.send(message, timeout=self._settings.send_timeout)
             except (can.CanError, OSError, ValueError) as error:
                 raise LinkError(f"a frame could not be sent: {error}") from error
             finally:
