@@ -201,7 +201,7 @@ def test_corrections_follow_and_end_by_themselves() -> None:
 
 
 def test_corrections_that_go_too_far_end_with_a_reason() -> None:
-    with ArmRig(replace(PATIENT, servo_reach=0.004, servo_timeout=1.0)) as rig:
+    with ArmRig(replace(PATIENT, servo_reach=0.004, servo_timeout=10.0)) as rig:
         rig.ready()
         low = rig.planner.hand_pose(rig.driver.state().position)[2, 3]
         rig.driver.correct(UP, STILL)

@@ -135,7 +135,7 @@ def test_a_fault_ends_a_streamed_correction(name: str, kind: type[VnbError]) -> 
         require_stopped(rig, at)
         until(lambda: rig.faults)
         assert isinstance(rig.driver.fault, kind | HardwareError)
-        assert rig.emulator.wire.methods(at)[-1] in ("MotionQueueClear", "ServoMoveEnd")
+        until(lambda: rig.emulator.wire.methods(at)[-1] in ("MotionQueueClear", "ServoMoveEnd"))
         require_hold(rig)
 
 
@@ -222,3 +222,40 @@ def test_faults_before_enabling_send_nothing() -> None:
         rig.driver.hold()
         rig.driver.disconnect()
         assert rig.emulator.wire.methods(at) == []
+
+
+def test_a_hold_that_does_not_get_through_is_sent_until_it_does() -> None:
+    with ArmRig() as rig:
+        rig.ready().begin()
+        rig.emulator.inject("unstoppable")
+        with pytest.raises(LinkError, match="use its button"):
+            rig.driver.hold()
+        at = time.monotonic()
+        rig.emulator.clear()
+        require_stopped(rig, at)
+
+
+def test_a_cancel_that_does_not_get_through_is_a_fault() -> None:
+    with ArmRig() as rig:
+        running = rig.ready().begin()
+        rig.emulator.inject("unstoppable")
+        running.cancel.set()
+        running.join()
+        assert isinstance(running.error, LinkError)
+        at = time.monotonic()
+        rig.emulator.clear()
+        require_stopped(rig, at)
+        require_hold(rig)
+
+
+def test_a_motion_that_nobody_watches_any_more_is_stopped() -> None:
+    def feedback(progress: float, _: object) -> None:
+        raise RuntimeError("whoever asked is gone")
+
+    with ArmRig() as rig:
+        rig.ready()
+        plan, at = rig.turn(), time.monotonic()
+        with pytest.raises(RuntimeError):
+            rig.driver.run(plan, lambda: False, feedback)
+        require_stopped(rig, at)
+        assert "whoever asked is gone" in str(rig.driver.fault)

@@ -148,6 +148,9 @@ class StateStream(ABC):
             self._lose(error)
         except OSError as error:
             self._lose(LinkError(f"state stream {self.host}:{self.port} broke: {error}; connect again"))
+        except Exception as error:
+            self._lose(LinkError(f"state stream {self.host}:{self.port}: {error!r}; nobody reads it any more"))
+            raise
 
     @property
     def _patience(self) -> float:
