@@ -164,9 +164,12 @@ def _run(scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, 
 
 
 def _run_emulated(scenario: Scenario, settings: TrialSettings, *, film: bool) -> tuple[TrialRecord, Film]:
+    import signal
+
     from vnb_bringup.hardware.trial import run_emulated_trial
     from vnb_bringup.report.live import LiveLine
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no process is left behind
     with LiveLine() as line:
         return run_emulated_trial(scenario, settings, film=film, on_step=line.step, on_phase=line.phase)
 

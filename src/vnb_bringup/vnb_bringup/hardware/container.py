@@ -55,5 +55,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
+def run_in_child(names: Sequence[str], parameters: Mapping[str, Mapping[str, Any]], domain: int) -> None:
+    """Run nodes in a process of :mod:`.children` until SIGINT, or until the process that wants them has died."""
+    import os
+    import threading
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    main(container_command(names, parameters)[2:])
+
+
+def _end_with_parent() -> None:
+    """Interrupt this process when its parent dies, even if that could not say goodbye."""
+    import multiprocessing
+    import os
+    import signal
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,6 +26,7 @@ EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
         "driver.timeout": 5.0,
         "driver.stall_after": 10.0,
         "driver.deviation": 0.5,
+        "driver.workspace.clearance": 0.0,  # pre-grasps of low objects come within a millimetre of the table
         "supervisor_timeout": 5.0,
     },
     "supervisor": {"hand_deadline": 3.0, "tactile_deadline": 3.0, "arm_deadline": 3.0, "planner_deadline": 60.0},

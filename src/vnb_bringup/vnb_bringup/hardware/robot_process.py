@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 
 from vnb_bringup.graph.composition import open_context
+from vnb_bringup.hardware import children
 from vnb_bringup.hardware.emulated import emulated_robot
 from vnb_bringup.hardware.robot_node import EmulatedRobotNode
 from vnb_bringup.hardware.roster import Connections
@@ -35,10 +36,8 @@ class RobotProcess:
     """
 
     def __init__(self, scenario: Scenario, domain: int, *, film: bool = False) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(scenario, domain, film, theirs), daemon=True)
-        self._process.start()
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = children.start(_serve, scenario, domain, film, theirs)
         theirs.close()
         self._connections: Connections | None = None
         self._film: Film | None = None

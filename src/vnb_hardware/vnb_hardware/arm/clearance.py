@@ -22,7 +22,7 @@ from vnb_grasp.kinematics import ArmKinematics, HandKinematics
 from vnb_grasp.shapes.primitive import Primitive
 from vnb_hardware.arm.units import Array
 
-_STEP = 0.004
+_STEP = 0.001
 """Largest joint motion between two samples [rad]."""
 
 _REACH = 1.05
