@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -52,7 +53,7 @@ COMMAND_RATE, TACTILE_RATE = 50.0, 20.0
 SUPERVISOR_TIMEOUT = 0.5
 DEADLINES: dict[str, dict[str, float]] = {
     "supervisor": {"hand_deadline": 0.3, "tactile_deadline": 0.5, "arm_deadline": 0.3},
-    "hand_driver": {"driver.silence": 0.15, "driver.stuck_time": 0.6, "command_age": 1.0},
+    "hand_driver": {"driver.silence": 0.15, "driver.stuck_time": 0.6, "command_age": 1.0, "bus.send_timeout": 0.1},
     "arm_driver": {"driver.stale_after": 0.1, "driver.timeout": 0.5, "driver.stall_after": 1.5},
 }
 """The nodes' defaults [s]."""
@@ -64,8 +65,6 @@ CLOSING = 0.4
 PERIOD = 4.0
 START_TIME = 60.0
 QUIET_TIME = 4.0
-ACTIVATE = Transition(id=Transition.TRANSITION_ACTIVATE)
-DEACTIVATE = Transition(id=Transition.TRANSITION_DEACTIVATE)
 
 
 @dataclass
@@ -231,14 +230,27 @@ def activate(operator: Operator) -> None:
     due = time.monotonic() + 2 * START_TIME
     while time.monotonic() < due:
         for name in ("hand_driver", "arm_driver"):
-            for transition in (DEACTIVATE, ACTIVATE):
-                operator.call(ChangeState, f"{name}/change_state", ChangeState.Request(transition=transition))
+            if state_of(operator, name) == State.PRIMARY_STATE_ACTIVE:
+                change(operator, name, Transition.TRANSITION_DEACTIVATE)
+            if state_of(operator, name) == State.PRIMARY_STATE_INACTIVE:
+                change(operator, name, Transition.TRANSITION_ACTIVATE)
         operator.problems.clear()
         time.sleep(QUIET_TIME)
-        states = [operator.call(GetState, f"{name}_driver/get_state", GetState.Request()) for name in ("hand", "arm")]
-        if all(state.current_state.id == State.PRIMARY_STATE_ACTIVE for state in states) and not operator.problems:
+        states = {state_of(operator, name) for name in ("hand_driver", "arm_driver")}
+        if states == {State.PRIMARY_STATE_ACTIVE} and not operator.problems:
             return
     raise TimeoutError(f"the drivers do not become active: {operator.problems[-3:]}")
+
+
+def state_of(operator: Operator, name: str) -> int:
+    """Return a driver's lifecycle state."""
+    return int(operator.call(GetState, f"{name}/get_state", GetState.Request()).current_state.id)
+
+
+def change(operator: Operator, name: str, transition: int) -> None:
+    """Ask a driver for a transition that its state has; rclpy answers no others."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    operator.call(ChangeState, f"{name}/change_state", request)
 
 
 def soak(seconds: float, operator: Operator, hand: CountingHand, processes: dict[str, int]) -> Result:
@@ -340,6 +352,8 @@ def main() -> int:
     parser.add_argument("--domain", type=int, default=97, help="ROS domain that nobody else uses")
     parser.add_argument("--out", type=Path, help="file for all windows, as JSON")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # leave no process, also where the shell ignores interrupts
     with ExitStack() as stack:
         hand, port = CountingHand(), SlcanPort()
         stack.enter_context(HandServer(hand, port))

@@ -180,6 +180,7 @@ def test_a_hold_is_sent_at_once_and_lasts() -> None:
         until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
         with pytest.raises(HoldError, match="emergency stop"):
             go(rig, 0.1)
+        assert rig.faults == [], "an arm that brakes is not one that moves on hold"
         assert MOTIONS.isdisjoint(rig.emulator.wire.methods(at))
         rig.driver.enable()
         go(rig, 0.1)

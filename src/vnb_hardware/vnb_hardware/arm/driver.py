@@ -86,6 +86,7 @@ class ArmDriver:
         self._fault: VnbError | None = None
         self._lost = False
         self._armed = False
+        self._held_at = 0.0
         self._state: ArmState | None = None
         self._controller: Controller | None = None
         self._stream: StateStream | None = None
@@ -255,7 +256,7 @@ class ArmDriver:
             if self._phase is Phase.CLOSED:
                 return
             self._fault = self._fault or reason or HoldError("arm: put on hold")
-            self._phase = Phase.HOLD
+            self._phase, self._held_at = Phase.HOLD, time.monotonic()
             self.halted.set()
         try:
             self._send_stop()
@@ -322,7 +323,7 @@ class ArmDriver:
             self._fault = self._fault or error
             self.halted.set()
             if first or isinstance(error, LinkError | SilenceError):
-                self._phase = Phase.HOLD
+                self._phase, self._held_at = Phase.HOLD, time.monotonic()
                 self._ask_for_stop(error)
 
     def _ask_for_stop(self, error: VnbError) -> None:
@@ -347,7 +348,9 @@ class ArmDriver:
     def _require_still(self, state: ArmState) -> None:
         """Stop again if the arm moves on hold: a command whose answer never came may have been carried out late."""
         moving = not state.motion_done and state.enabled and state.mode == AUTO_MODE
-        if self._armed and moving and state.speed > _STILL and time.monotonic() - self.fault_at > _STOP_TIME:
+        late = time.monotonic() - self._held_at > _STOP_TIME
+        if self._armed and moving and state.speed > _STILL and late:
+            self._held_at = time.monotonic()
             self._ask_for_stop(HoldError("arm: it moves although it is on hold; stopped again"))
 
     def _on_loss(self, error: VnbError) -> None:
