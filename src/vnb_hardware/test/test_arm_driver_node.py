@@ -254,3 +254,12 @@ def test_closing_the_node_stops_the_arm() -> None:
 def test_autostart() -> None:
     with running(autostart="activate") as (_, node, _arm):
         until(lambda: node.enabled, "the activation")
+
+
+def test_every_parameter_says_what_it_is() -> None:
+    with running() as (_, node, _arm):
+        names = [
+            name for name in node._parameters if name.startswith(("driver.", "publish", "supervisor", "autostart"))
+        ]
+        assert {"driver.host", "driver.workspace.table_height", "driver.servo_timeout", "autostart"} <= set(names)
+        assert [name for name in names if not node.describe_parameter(name).description] == []
