@@ -15,22 +15,22 @@ from vnb_sim_bridge.bridge import SimBridge
 
 EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
     "hand_driver": {
-        "driver.silence": 2.0,
-        "driver.stuck_time": 4.0,
-        "bus.send_timeout": 3.0,
+        "driver.silence": 8.0,
+        "driver.stuck_time": 12.0,
+        "bus.send_timeout": 5.0,
         "command_age": 60.0,
-        "supervisor_timeout": 5.0,
+        "supervisor_timeout": 10.0,
     },
     "arm_driver": {
-        "driver.stale_after": 1.0,
+        "driver.stale_after": 8.0,
         "driver.timeout": 5.0,
-        "driver.stall_after": 10.0,
+        "driver.stall_after": 30.0,
         "driver.deviation": 0.5,
         "driver.workspace.clearance": 0.0,  # pre-grasps of low objects come within a millimetre of the table
-        "supervisor_timeout": 5.0,
+        "supervisor_timeout": 10.0,
     },
-    "supervisor": {"hand_deadline": 3.0, "tactile_deadline": 3.0, "arm_deadline": 3.0, "planner_deadline": 60.0},
-    "decision": {"max_age": 3.0, "settle": 1.0, "patience": 60.0},
+    "supervisor": {"hand_deadline": 10.0, "tactile_deadline": 10.0, "arm_deadline": 10.0, "planner_deadline": 60.0},
+    "decision": {"max_age": 8.0, "settle": 1.0, "patience": 60.0},
     "planner": {"data_timeout": 60.0, "begin_timeout": 60.0},
 }
 """Parameters of nodes against emulated devices: these share the machine with the planner, and answer late when it is

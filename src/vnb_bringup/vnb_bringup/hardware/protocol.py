@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,9 +104,10 @@ def load(folder: Path) -> tuple[HardwareTrial, ...]:
     names = {item.name for item in fields(HardwareTrial)}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            values = json.loads(line)
+            values: dict[str, Any] = json.loads(line)
             known = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            trials.append(HardwareTrial(**{key: value for key, value in known.items() if key in names}))
+            given: dict[str, Any] = {key: value for key, value in known.items() if key in names}
+            trials.append(HardwareTrial(**given))
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"{path}, line {number} is no trial: {error}; mend or remove it") from error
     return tuple(trials)

@@ -66,8 +66,8 @@ class ArmConfig:
             raise ConfigError(f"speed_cap: got {self.speed_cap}, expected more than 0 and at most 1")
         if not 0.001 <= self.servo_period <= 0.016:
             raise ConfigError(f"servo_period: got {self.servo_period} s, expected 0.001 to 0.016 s")
-        if not 0.02 <= self.stale_after <= 1:
-            raise ConfigError(f"stale_after: got {self.stale_after} s, expected 0.02 to 1 s")
+        if not 0.02 <= self.stale_after <= 10:
+            raise ConfigError(f"stale_after: got {self.stale_after} s, expected 0.02 to 10 s")
         for name in (
             "timeout",
             "linear_speed",
