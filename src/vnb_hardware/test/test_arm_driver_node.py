@@ -28,7 +28,7 @@ from vnb_msgs.msg import ErrorCode, HandCommand
 from vnb_grasp.description import load_arm
 from vnb_hardware.arm.driver import Phase
 from vnb_hardware.emulators.arm import ArmEmulator
-from vnb_hardware.emulators.arm.testing import MOTIONS
+from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT
 from vnb_hardware.nodes.arm_driver_node import ArmDriverNode
 from vnb_hardware.nodes.testing import nodes, until
 
@@ -43,8 +43,9 @@ TURN = np.array([0.4, 0.0, 0.0, 0.0, 0.0, 0.0])
 def running(**parameters: Any) -> Iterator[tuple[Any, ArmDriverNode, ArmEmulator]]:
     with ArmEmulator(ports=(0, 0, 0, 0), start=READY) as arm:
         calls, cnde, _, text = arm.ports
-        ports = {"driver.rpc_port": calls, "driver.stream_port": cnde, "driver.text_port": text}
-        with nodes(DOMAIN, (ArmDriverNode, {**ports, **parameters})) as (observer, node):
+        given = {"driver.rpc_port": calls, "driver.stream_port": cnde, "driver.text_port": text}
+        given["driver.stale_after"] = PATIENT.stale_after
+        with nodes(DOMAIN, (ArmDriverNode, {**given, **parameters})) as (observer, node):
             yield observer, node, arm
 
 
@@ -253,3 +254,12 @@ def test_closing_the_node_stops_the_arm() -> None:
 def test_autostart() -> None:
     with running(autostart="activate") as (_, node, _arm):
         until(lambda: node.enabled, "the activation")
+
+
+def test_every_parameter_says_what_it_is() -> None:
+    with running() as (_, node, _arm):
+        names = [
+            name for name in node._parameters if name.startswith(("driver.", "publish", "supervisor", "autostart"))
+        ]
+        assert {"driver.host", "driver.workspace.table_height", "driver.servo_timeout", "autostart"} <= set(names)
+        assert [name for name in names if not node.describe_parameter(name).description] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,8 @@ from vnb_grasp.errors import (
     SilenceError,
     VnbError,
 )
-from vnb_hardware.arm.config import ArmConfig
 from vnb_hardware.arm.driver import Phase
-from vnb_hardware.emulators.arm.testing import MOTIONS, ArmRig, until
+from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT, ArmRig, until
 from vnb_hardware.emulators.arm.wire import Sent
 
 LOST = [("fin", LinkError), ("rst", LinkError), ("silence", SilenceError), ("stale", SilenceError)]
@@ -34,6 +34,10 @@ STOP = b"<methodName>StopMotion</methodName>"
 UP = np.array([0.0, 0.0, 0.02])
 
 
+HOLD_WITHIN = 0.1
+"""From the detection of a fault to the stop on the wire: what the driver promises [s]."""
+
+
 def is_stop(sent: Sent) -> bool:
     return sent.channel == "rpc" and STOP in sent.data
 
@@ -44,13 +48,19 @@ def is_text_stop(sent: Sent) -> bool:
 
 def require_stopped(rig: ArmRig, at: float) -> None:
     """The stop came, no motion after it, and the arm stands."""
-    stop = rig.emulator.wire.wait_for(is_stop, at, 5.0)
-    assert stop is not None
+    assert rig.emulator.wire.wait_for(is_stop, at, 5.0) is not None
     until(lambda: rig.driver.phase is Phase.HOLD)
     until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
     time.sleep(0.1)
     last = max(sent.at for sent in rig.emulator.wire.since(at) if is_stop(sent))
     assert MOTIONS.isdisjoint(rig.emulator.wire.methods(last))
+
+
+def require_in_time(rig: ArmRig, at: float) -> None:
+    """From the detection to the stop on the wire it took no longer than promised."""
+    stop = rig.emulator.wire.wait_for(is_stop, at, 5.0)
+    assert stop is not None
+    assert stop.at - rig.driver.fault_at < HOLD_WITHIN
 
 
 def require_hold(rig: ArmRig) -> None:
@@ -60,19 +70,20 @@ def require_hold(rig: ArmRig) -> None:
         rig.driver.run(rig.turn(0.1), lambda: False, lambda *_: None)
     with pytest.raises(HoldError):
         rig.driver.correct(UP, np.zeros(3))
-    time.sleep(0.2)
+    time.sleep(0.1)
     assert MOTIONS.isdisjoint(rig.emulator.wire.methods(at))
 
 
 @pytest.mark.parametrize(("name", "kind"), [*LOST, ("garbage", LinkError)])
 @pytest.mark.parametrize("stream", ["cnde", "legacy"])
 def test_a_lost_stream_stops_the_arm(name: str, kind: type[VnbError], stream: str) -> None:
-    with ArmRig(ArmConfig(stream=stream)) as rig:
+    with ArmRig(replace(PATIENT, stream=stream)) as rig:
         running = rig.ready().begin()
         at = time.monotonic()
         rig.emulator.inject(name)
         running.join()
         assert isinstance(running.error, kind)
+        require_in_time(rig, at)
         require_stopped(rig, at)
         until(lambda: rig.faults)
         assert running.error.code == rig.faults[0].code
@@ -94,6 +105,7 @@ def test_a_fault_of_the_controller_stops_the_arm(name: str, kind: type[VnbError]
         rig.emulator.inject(name)
         running.join()
         assert isinstance(running.error, kind)
+        require_in_time(rig, at)
         require_stopped(rig, at)
         until(lambda: rig.faults)
         assert rig.faults[0].code == kind.code
@@ -119,20 +131,22 @@ def test_a_fault_ends_a_streamed_correction(name: str, kind: type[VnbError]) -> 
         at = time.monotonic()
         rig.emulator.inject(name)
         until(lambda: rig.driver.phase is Phase.HOLD)
+        require_in_time(rig, at)
         require_stopped(rig, at)
         until(lambda: rig.faults)
         assert isinstance(rig.driver.fault, kind | HardwareError)
-        assert rig.emulator.wire.methods(at)[-1] in ("MotionQueueClear", "ServoMoveEnd")
+        until(lambda: rig.emulator.wire.methods(at)[-1] in ("MotionQueueClear", "ServoMoveEnd"))
         require_hold(rig)
 
 
 def test_a_stuck_joint_is_noticed() -> None:
-    with ArmRig(ArmConfig(stall_after=0.4)) as rig:
+    with ArmRig(replace(PATIENT, stall_after=0.4)) as rig:
         running = rig.ready().begin()
         at = time.monotonic()
         rig.emulator.inject("stuck_joint")
         running.join()
         assert isinstance(running.error, MotionError)
+        require_in_time(rig, at)
         require_stopped(rig, at)
 
 
@@ -208,3 +222,40 @@ def test_faults_before_enabling_send_nothing() -> None:
         rig.driver.hold()
         rig.driver.disconnect()
         assert rig.emulator.wire.methods(at) == []
+
+
+def test_a_hold_that_does_not_get_through_is_sent_until_it_does() -> None:
+    with ArmRig() as rig:
+        rig.ready().begin()
+        rig.emulator.inject("unstoppable")
+        with pytest.raises(LinkError, match="use its button"):
+            rig.driver.hold()
+        at = time.monotonic()
+        rig.emulator.clear()
+        require_stopped(rig, at)
+
+
+def test_a_cancel_that_does_not_get_through_is_a_fault() -> None:
+    with ArmRig() as rig:
+        running = rig.ready().begin()
+        rig.emulator.inject("unstoppable")
+        running.cancel.set()
+        running.join()
+        assert isinstance(running.error, LinkError)
+        at = time.monotonic()
+        rig.emulator.clear()
+        require_stopped(rig, at)
+        require_hold(rig)
+
+
+def test_a_motion_that_nobody_watches_any_more_is_stopped() -> None:
+    def feedback(progress: float, _: object) -> None:
+        raise RuntimeError("whoever asked is gone")
+
+    with ArmRig() as rig:
+        rig.ready()
+        plan, at = rig.turn(), time.monotonic()
+        with pytest.raises(RuntimeError):
+            rig.driver.run(plan, lambda: False, feedback)
+        require_stopped(rig, at)
+        assert "whoever asked is gone" in str(rig.driver.fault)

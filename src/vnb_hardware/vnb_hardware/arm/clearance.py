@@ -31,6 +31,9 @@ _REACH = 1.05
 _MARGIN = _STEP * _REACH / 2
 """What lies between two samples is within half a step of one of them [m]."""
 
+_BLOCK = 256
+"""Samples that are checked at once: it bounds the memory of a long way."""
+
 _FIXED_LINKS = 2
 """Base and shoulder stand where they are bolted; they do not count."""
 
@@ -112,18 +115,22 @@ class ClearanceCheck:
             what: For the message.
         """
         samples = refine(path, _STEP)
-        distance = self.distances(samples, hand)
         margin = _MARGIN if len(samples) > 1 else 0.0
-        allowed = np.minimum(self.workspace.clearance + margin, distance[0] - 1e-6)
-        short = distance - allowed
-        if short.min() >= 0:
-            return
-        sample, solid, face = np.unravel_index(int(short.argmin()), short.shape)
-        raise MotionError(
-            f"{what}: {self._names[solid]} would come to {distance[sample, solid, face] * 1000:.1f} mm of "
-            f"{self._places[face]} after {sample / max(len(samples) - 1, 1):.0%} of the way, expected at least "
-            f"{(self.workspace.clearance + margin) * 1000:.1f} mm; choose another goal or way"
-        )
+        wanted = self.workspace.clearance + margin
+        allowed = np.minimum(wanted, self.distances(samples[:1], hand)[0] - 1e-6)
+        worst, found = 0.0, ""
+        for begin in range(0, len(samples), _BLOCK):
+            distance = self.distances(samples[begin : begin + _BLOCK], hand)
+            short = distance - allowed
+            if short.min() < worst:
+                sample, solid, face = np.unravel_index(int(short.argmin()), short.shape)
+                worst, after = float(short.min()), (begin + sample) / max(len(samples) - 1, 1)
+                found = (
+                    f"{self._names[solid]} would come to {distance[sample, solid, face] * 1000:.1f} mm of "
+                    f"{self._places[face]} after {after:.0%} of the way"
+                )
+        if found:
+            raise MotionError(f"{what}: {found}, expected at least {wanted * 1000:.1f} mm; choose another goal or way")
 
 
 class _Solids:

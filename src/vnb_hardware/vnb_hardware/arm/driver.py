@@ -17,6 +17,7 @@ import numpy as np
 
 from vnb_grasp.description import ArmDescription, HandDescription
 from vnb_grasp.errors import DeviceFaultError, HardwareError, HoldError, LinkError, SilenceError, VnbError
+from vnb_hardware.arm.agreement import JOINTS_TOLERANCE, require_agreement
 from vnb_hardware.arm.clearance import ClearanceCheck
 from vnb_hardware.arm.config import ArmConfig
 from vnb_hardware.arm.controller import Controller, Identity
@@ -27,20 +28,16 @@ from vnb_hardware.arm.path import interpolate
 from vnb_hardware.arm.planning import MotionPlan, MotionPlanner
 from vnb_hardware.arm.servo import ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
+from vnb_hardware.arm.stopper import OnFault, Stopper
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
 from vnb_hardware.arm.units import Array
 
-OnFault = Callable[[VnbError], None]
 Feedback = Callable[[float, Array], None]
 
 _STILL = 0.01
-_POSE_TOLERANCE = 0.003
-_ROTATION_TOLERANCE = 0.01
 _ENABLE_TIME = 3.0
 _STOP_TIME = 0.5
-_STOP_AGAIN = 0.1
 _POLL = 0.01
-_JOINTS_TOLERANCE = 0.02
 
 
 class Phase(Enum):
@@ -65,7 +62,6 @@ class ArmDriver:
         planner: Plans motions; None before the first :meth:`connect`.
         identity: Who answered.
         halted: Set while the arm is on hold; running motions watch it.
-        fault_at: When the latest fault was detected, on the monotonic clock [s].
         hand_posture: Actuated joint angles of the hand (6,) [rad] that the clearance is checked with.
     """
 
@@ -81,7 +77,6 @@ class ArmDriver:
         self.planner: MotionPlanner | None = None
         self.identity: Identity | None = None
         self.halted = threading.Event()
-        self.fault_at = 0.0
         self._on_fault = on_fault
         self._check = ClearanceCheck(arm, hand, self.config.workspace)
         _warm_up(self._check, np.array(arm.home), self.hand_posture)
@@ -91,13 +86,12 @@ class ArmDriver:
         self._fault: VnbError | None = None
         self._lost = False
         self._armed = False
+        self._held_at = 0.0
         self._state: ArmState | None = None
         self._controller: Controller | None = None
         self._stream: StateStream | None = None
         self._servo: ServoSession | None = None
-        self._faults: list[VnbError] = []
-        self._wake = threading.Condition(self._lock)
-        self._stopper: threading.Thread | None = None
+        self._stopper: Stopper | None = None
 
     # --- what is known --------------------------------------------------------------------------------------------
 
@@ -110,6 +104,11 @@ class ArmDriver:
     def fault(self) -> VnbError | None:
         """Why the arm is on hold; None if it is not."""
         return self._fault
+
+    @property
+    def fault_at(self) -> float:
+        """When the latest fault was detected, on the monotonic clock [s]; 0 if none was."""
+        return self._stopper.asked_at if self._stopper is not None else 0.0
 
     @property
     def counters(self) -> StreamCounters:
@@ -146,7 +145,6 @@ class ArmDriver:
             if self._phase is not Phase.CLOSED:
                 raise HardwareError("arm: connected already; disconnect first")
             self._fault, self._lost, self._state, self._armed = None, False, None, False
-            self._faults.clear()
             self.halted.clear()
         config = self.config
         self._controller = Controller(config.host, config.rpc_port, config.text_port, config.timeout)
@@ -166,9 +164,8 @@ class ArmDriver:
             self._close()
             raise
         with self._lock:
+            self._stopper = Stopper(self._send_stop, self._on_fault)
             self._phase = Phase.HOLD if self._fault is not None else Phase.CONNECTED
-        self._stopper = threading.Thread(target=self._stop_on_faults, name="arm-stop", daemon=True)
-        self._stopper.start()
         return self.identity
 
     def disconnect(self) -> None:
@@ -178,11 +175,10 @@ class ArmDriver:
                 return
             self._phase = Phase.CLOSED
             self.halted.set()
-            self._wake.notify_all()
         with contextlib.suppress(VnbError):
             self._send_stop()
-        if self._stopper is not None and self._stopper is not threading.current_thread():
-            self._stopper.join(2 * _STOP_TIME)
+        if self._stopper is not None:
+            self._stopper.close(2 * _STOP_TIME)
         self._end_servo()
         self._close()
 
@@ -196,24 +192,9 @@ class ArmDriver:
     def _learn(self, controller: Controller) -> None:
         state = self.state()
         kinematics = DhKinematics(DhParameters.compensated(controller.dh_compensation()))
-        self._require_agreement(kinematics, state, controller.joint_positions())
+        require_agreement(kinematics, state, controller.joint_positions())
         limits = JointLimits.of(self.arm).tightened(controller.soft_limits())
         self.planner = MotionPlanner(self.arm, self._check, self.config, kinematics, limits)
-
-    def _require_agreement(self, kinematics: DhKinematics, state: ArmState, called: Array) -> None:
-        difference = kinematics.flange(state.position) - state.flange
-        off = float(np.linalg.norm(difference[:3, 3]))
-        turned = float(np.abs(difference[:3, :3]).max())
-        if off > _POSE_TOLERANCE or turned > _ROTATION_TOLERANCE:
-            raise HardwareError(
-                f"arm: the controller's flange pose is {off * 1000:.2f} mm and {turned:.4f} off what its joint angles "
-                "and DH compensation give; check robot model and compensation before anything moves"
-            )
-        apart = float(np.abs(called - state.position).max())
-        if apart > _JOINTS_TOLERANCE:
-            raise HardwareError(
-                f"arm: state stream and calls disagree by {apart:.3f} rad; are they of one controller that is still?"
-            )
 
     # --- enabling -------------------------------------------------------------------------------------------------
 
@@ -240,7 +221,7 @@ class ArmDriver:
                 f"arm: drives are not on and in automatic mode after {_ENABLE_TIME} s; see the pendant"
             )
         moved = float(np.abs(ready.position - state.position).max())
-        if moved > _JOINTS_TOLERANCE:
+        if moved > JOINTS_TOLERANCE:
             controller.stop()
             raise HardwareError(f"arm: moved by {moved:.3f} rad while it was enabled; it is on hold")
         with self._lock:
@@ -269,15 +250,19 @@ class ArmDriver:
             reason: Why; a :class:`HoldError` that says so if None.
 
         Raises:
-            LinkError: If no way of stopping worked.
+            LinkError: If no way of stopping worked; the stop is then sent again until one does.
         """
         with self._lock:
             if self._phase is Phase.CLOSED:
                 return
             self._fault = self._fault or reason or HoldError("arm: put on hold")
-            self._phase = Phase.HOLD
+            self._phase, self._held_at = Phase.HOLD, time.monotonic()
             self.halted.set()
-        self._send_stop()
+        try:
+            self._send_stop()
+        except VnbError as error:
+            self._ask_for_stop(error)
+            raise
 
     # --- motion ---------------------------------------------------------------------------------------------------
 
@@ -338,37 +323,12 @@ class ArmDriver:
             self._fault = self._fault or error
             self.halted.set()
             if first or isinstance(error, LinkError | SilenceError):
-                self._phase = Phase.HOLD
+                self._phase, self._held_at = Phase.HOLD, time.monotonic()
                 self._ask_for_stop(error)
 
     def _ask_for_stop(self, error: VnbError) -> None:
-        with self._lock:
-            self.fault_at = time.monotonic()
-            self._faults.append(error)
-            self._wake.notify_all()
-
-    def _stop_on_faults(self) -> None:
-        while True:
-            with self._lock:
-                self._wake.wait_for(lambda: self._faults or self._phase is Phase.CLOSED)
-                if not self._faults:
-                    return
-                error = self._faults.pop(0)
-            stopped = self._try_to_stop()
-            if stopped is not None:
-                error = LinkError(f"{error} AND {stopped}")
-            if self._on_fault is not None:
-                self._on_fault(error)
-            while stopped is not None and self._phase is not Phase.CLOSED:
-                time.sleep(_STOP_AGAIN)  # a stop, unlike a motion, may be sent again
-                stopped = self._try_to_stop()
-
-    def _try_to_stop(self) -> VnbError | None:
-        try:
-            self._send_stop()
-        except VnbError as error:
-            return error
-        return None
+        if self._stopper is not None:
+            self._stopper.ask(error)
 
     # --- the stream's thread --------------------------------------------------------------------------------------
 
@@ -388,7 +348,9 @@ class ArmDriver:
     def _require_still(self, state: ArmState) -> None:
         """Stop again if the arm moves on hold: a command whose answer never came may have been carried out late."""
         moving = not state.motion_done and state.enabled and state.mode == AUTO_MODE
-        if self._armed and moving and state.speed > _STILL and time.monotonic() - self.fault_at > _STOP_TIME:
+        late = time.monotonic() - self._held_at > _STOP_TIME
+        if self._armed and moving and state.speed > _STILL and late:
+            self._held_at = time.monotonic()
             self._ask_for_stop(HoldError("arm: it moves although it is on hold; stopped again"))
 
     def _on_loss(self, error: VnbError) -> None:

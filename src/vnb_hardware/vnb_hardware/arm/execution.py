@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vnb_grasp.errors import HoldError, MotionError, VnbError
+from vnb_grasp.errors import HardwareError, HoldError, MotionError, VnbError
 from vnb_hardware.arm.clearance import refine
 from vnb_hardware.arm.controller import Controller
 from vnb_hardware.arm.planning import MotionPlan
@@ -53,7 +53,12 @@ def run_plan(
     except VnbError as error:
         driver.trip(error)  # a missing answer does not say that nothing runs
         raise
-    return _Watch(driver, controller, plan, sent).follow(canceled, feedback)
+    try:
+        return _Watch(driver, controller, plan, sent).follow(canceled, feedback)
+    except BaseException as error:
+        if not driver.halted.is_set():  # it runs, and nobody watches it any more
+            driver.trip(error if isinstance(error, VnbError) else HardwareError(f"arm: motion unwatched: {error!r}"))
+        raise
 
 
 class _Watch:
@@ -99,9 +104,7 @@ class _Watch:
             self._give_up(f"made no progress for {self._driver.config.stall_after} s, {left:.3f} rad before its goal")
 
     def _give_up(self, what: str) -> None:
-        error = MotionError(f"arm: {what}; stopped")
-        self._driver.trip(error)
-        raise error
+        raise MotionError(f"arm: {what}; stopped")
 
     def _stopped(self) -> Array:
         """Stop, wait until the arm stands and return where."""
@@ -112,6 +115,4 @@ class _Watch:
             if state.received > self._sent and state.speed < _STILL and state.motion_done:
                 return state.position
             time.sleep(_POLL)
-        error = HoldError(f"arm: still moves {_STOP_TIME} s after the stop")
-        self._driver.trip(error)
-        raise error
+        raise HoldError(f"arm: still moves {_STOP_TIME} s after the stop")

@@ -119,7 +119,7 @@ class MotionPlanner:
         Raises:
             MotionError: If the line leaves reach, limits or workspace, turns too much, or the duration is too short.
         """
-        flange = self.flange_of(pose)
+        fraction, flange = self._fraction(scale), self.flange_of(pose)
         path = flange_line(self.kinematics, self.limits, start, flange)
         begin = self.kinematics.flange(start)
         length = float(np.linalg.norm(flange[:3, 3] - begin[:3, 3]))
@@ -129,7 +129,7 @@ class MotionPlanner:
         self.check.require_free(path, hand, "straight line")
         turned = float((np.abs(np.diff(path, axis=0)).sum(axis=0) / self.limits.speed).max())
         steepest = float((np.abs(np.diff(path, axis=0)) / self.limits.speed).max()) * (len(path) - 1)
-        shortest = max(length / (self.config.linear_speed * scale), max(turned, steepest) / self._fraction(scale))
+        shortest = max(length / (self.config.linear_speed * scale), max(turned, steepest) / fraction)
         if duration:
             _require_time(duration, shortest, scale)
         return MotionPlan(path, flange, True, length / (duration or shortest))

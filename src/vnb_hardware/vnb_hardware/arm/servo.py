@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vnb_grasp.errors import DeviceFaultError, MotionError, VnbError
+from vnb_grasp.errors import DeviceFaultError, HardwareError, MotionError, VnbError
 from vnb_grasp.frames.se3 import exp_so3
 from vnb_hardware.arm import units
 from vnb_hardware.arm.controller import Controller
@@ -90,6 +90,9 @@ class ServoSession:
             self.refusal = error
         except VnbError as error:
             self._driver.trip(error)
+        except Exception as error:
+            self._driver.trip(HardwareError(f"correction: {error!r}"))
+            raise
         finally:
             with contextlib.suppress(VnbError):
                 if self._driver.halted.is_set():

@@ -105,9 +105,10 @@ class StateStream(ABC):
         self._news = time.monotonic()
         self._thread = threading.Thread(target=self._read, name="arm-state", daemon=True)
         self._thread.start()
-        if not self._first.wait(self.timeout) or self._lost is not None:
+        came, lost = self._first.wait(self.timeout), self._lost
+        if lost is not None or not came:
             self.close()
-            raise self._lost or SilenceError(f"{where}: no state within {self.timeout} s")
+            raise lost or SilenceError(f"{where}: no state within {self.timeout} s")
 
     def close(self) -> None:
         """End the reader and the connection; says goodbye where the protocol has a word for it."""
@@ -147,6 +148,9 @@ class StateStream(ABC):
             self._lose(error)
         except OSError as error:
             self._lose(LinkError(f"state stream {self.host}:{self.port} broke: {error}; connect again"))
+        except Exception as error:
+            self._lose(LinkError(f"state stream {self.host}:{self.port}: {error!r}; nobody reads it any more"))
+            raise
 
     @property
     def _patience(self) -> float:
@@ -158,7 +162,7 @@ class StateStream(ABC):
         # Even when the deadline has passed, what has arrived meanwhile is read first: this thread may be what was late.
         if not select.select([self._socket], [], [], max(left, 0.0))[0]:
             raise SilenceError(
-                f"state stream {self.host}:{self.port}: no new state for {self._patience} s; the arm is on hold"
+                f"state stream {self.host}:{self.port}: no new state for {self._patience} s; connect again"
             )
         chunk = self._socket.recv(_CHUNK)
         if not chunk:
@@ -189,7 +193,7 @@ class StateStream(ABC):
         if now - self._news > self._patience:
             raise SilenceError(
                 f"state stream {self.host}:{self.port}: frames arrive, but none is new or makes sense for "
-                f"{self._patience} s; the arm is on hold"
+                f"{self._patience} s; connect again"
             )
 
     def _require_sense(self) -> None:

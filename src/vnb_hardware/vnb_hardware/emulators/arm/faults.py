@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vnb_grasp.registry import Registry
-from vnb_hardware.arm import xml_codec
+from vnb_hardware.arm import codes, xml_codec
 from vnb_hardware.emulators.arm.servers import finish, reset
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class FaultBoard:
         chunk: Bytes per segment of the state stream; 0 = a frame each.
         delays: Seconds before the answer, by method; the empty name is any.
         replies: Bodies in place of the answer, by method; the empty name is any.
+        text_silent: Text frames are neither obeyed nor answered.
     """
 
     refuse: bool = False
@@ -38,6 +39,7 @@ class FaultBoard:
     chunk: int = 0
     delays: dict[str, float] = field(default_factory=dict)
     replies: dict[str, bytes] = field(default_factory=dict)
+    text_silent: bool = False
 
     def delay_of(self, method: str) -> float:
         """Return the delay of a method's answer [s]."""
@@ -139,6 +141,13 @@ def manual(emulator: ArmEmulator) -> None:
 def stuck_joint(emulator: ArmEmulator) -> None:
     """Joint 1 does not move any more, though the controller thinks so."""
     emulator.model.frozen_joint = 0
+
+
+@FAULTS.register("unstoppable")
+def unstoppable(emulator: ArmEmulator) -> None:
+    """Stops are refused, and text frames ignored: nothing but the button works."""
+    emulator.faults.replies["StopMotion"] = xml_codec.dump_response(codes.REFUSED)
+    emulator.faults.text_silent = True
 
 
 @FAULTS.register("oversized")

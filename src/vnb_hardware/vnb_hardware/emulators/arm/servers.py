@@ -152,6 +152,8 @@ class TextHandler(socketserver.BaseRequestHandler):
         self.request.settimeout(1.0)
         data = self.request.recv(text_frame.MAX_FRAME)
         emulator.wire.add("text", data)
+        if emulator.faults.text_silent:
+            return
         frame = text_frame.decode(data)
         if frame.command == text_frame.STOP_COMMAND:
             emulator.model.stop()

@@ -19,6 +19,9 @@ from vnb_hardware.arm.units import Array
 from vnb_hardware.emulators.arm.emulator import ArmEmulator
 from vnb_hardware.emulators.arm.model import Plant
 
+PATIENT = ArmConfig(stale_after=0.4)
+"""A busy machine is late more often than a controller."""
+
 MOTIONS = frozenset({"MoveJ", "MoveL", "MoveCart", "ServoMoveStart", "ServoJ"})
 """Methods that make the arm move."""
 
@@ -27,7 +30,7 @@ class ArmRig:
     """An emulated arm on free ports with a driver; a context manager that leaves nothing behind.
 
     Args:
-        config: Of the driver; host and ports are the emulator's.
+        config: Of the driver; host and ports are the emulator's. :data:`PATIENT` if None.
         start: Joint angles (6,) [rad]; the description's ready configuration if None.
         compensation: DH compensation of the emulated unit [mm].
         plant: Of the emulator.
@@ -47,7 +50,7 @@ class ArmRig:
         start = np.array(arm.ready) if start is None else start
         self.emulator = ArmEmulator(ports=(0, 0, 0, 0), start=start, compensation=compensation, plant=plant)
         rpc_port, cnde_port, legacy_port, text_port = self.emulator.ports
-        config = config or ArmConfig()
+        config = config or PATIENT
         state_port = cnde_port if config.stream == "cnde" else legacy_port
         self.config = replace(config, rpc_port=rpc_port, stream_port=state_port, text_port=text_port)
         self.faults: list[VnbError] = []
