@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from vnb_grasp.errors import HardwareError, HoldError, MotionError, NonFiniteError, SilenceError
+from vnb_grasp.errors import HardwareError, HoldError, MotionError, SilenceError
 from vnb_hardware.arm.driver import Phase
 from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT, ArmRig, until
 
@@ -22,19 +22,6 @@ READS = {
     "GetJointSoftLimitDeg",
     "GetActualJointPosDegree",
 }
-
-
-def go(rig: ArmRig, angle: float) -> np.ndarray:
-    return rig.driver.run(rig.turn(angle, 1.0), lambda: False, lambda *_: None)
-
-
-def refusal(rig: ArmRig) -> bool:
-    """Whether a correction is refused for its reach; while the stream ends, it is only not followed."""
-    try:
-        rig.driver.correct(UP, STILL)
-    except MotionError as error:
-        return "further than 0.004 m" in str(error)
-    return False
 
 
 @pytest.mark.parametrize("stream", ["cnde", "legacy"])
@@ -66,7 +53,7 @@ def test_enabling_begins_at_the_measured_pose_with_an_empty_queue() -> None:
 def test_motions_of_each_kind_arrive() -> None:
     with ArmRig() as rig:
         rig.ready()
-        end = go(rig, 0.2)
+        end = rig.go(0.2)
         assert_allclose(end, rig.emulator.model.position, atol=1e-3)
         pose = rig.planner.hand_pose(end)
         pose[2, 3] += 0.05
@@ -79,14 +66,6 @@ def test_motions_of_each_kind_arrive() -> None:
         turn = rig.planner.pose_motion(rig.driver.state().position, pose, rig.driver.hand_posture, 1.0)
         rig.driver.run(turn, lambda: False, lambda *_: None)
         assert_allclose(rig.planner.hand_pose(rig.emulator.model.position), pose, atol=1e-4)
-
-
-def test_a_plan_of_no_length_sends_nothing() -> None:
-    with ArmRig() as rig:
-        rig.ready()
-        at = time.monotonic()
-        go(rig, 0.0)
-        assert rig.emulator.wire.methods(at) == []
 
 
 def test_compensation_is_asked_for_and_used() -> None:
@@ -121,17 +100,6 @@ def test_the_tighter_limits_hold() -> None:
             rig.planner.joint_motion(start, goal, rig.driver.hand_posture, 1.0)
 
 
-def test_a_canceled_motion_stops_where_it_is_and_the_next_one_runs() -> None:
-    with ArmRig() as rig:
-        running = rig.ready().begin()
-        running.cancel.set()
-        running.join()
-        assert running.error is None and running.result is not None
-        assert_allclose(running.result, rig.emulator.model.position, atol=1e-3)
-        assert rig.driver.phase is Phase.READY
-        go(rig, 0.05)
-
-
 def test_one_motion_at_a_time() -> None:
     with ArmRig() as rig:
         running = rig.ready().begin()
@@ -139,34 +107,10 @@ def test_one_motion_at_a_time() -> None:
             with pytest.raises(HoldError, match="running"):
                 rig.driver.correct(UP, STILL)
             with pytest.raises(HoldError, match="another motion is running"):
-                go(rig, 0.1)
+                rig.go(0.1)
         running.cancel.set()
         running.join()
         assert rig.emulator.wire.methods().count("MoveJ") == 1
-
-
-def test_a_plan_from_elsewhere_is_refused() -> None:
-    with ArmRig() as rig:
-        rig.ready()
-        old = rig.turn(0.1, 1.0)
-        go(rig, 0.2)
-        at = time.monotonic()
-        with pytest.raises(MotionError, match="plan again"):
-            rig.driver.run(old, lambda: False, lambda *_: None)
-        assert rig.emulator.wire.methods(at) == []
-
-
-def test_a_motion_that_the_controller_refuses_leaves_the_arm_ready() -> None:
-    with ArmRig() as rig:
-        rig.ready()
-        from vnb_hardware.arm import xml_codec
-
-        rig.emulator.faults.replies["MoveJ"] = xml_codec.dump_response(112)
-        with pytest.raises(MotionError, match="112"):
-            go(rig, 0.1)
-        assert rig.driver.phase is Phase.READY
-        rig.emulator.faults.replies.clear()
-        go(rig, 0.1)
 
 
 def test_a_hold_is_sent_at_once_and_lasts() -> None:
@@ -179,52 +123,11 @@ def test_a_hold_is_sent_at_once_and_lasts() -> None:
         assert "emergency stop" in str(running.error)
         until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
         with pytest.raises(HoldError, match="emergency stop"):
-            go(rig, 0.1)
+            rig.go(0.1)
         assert rig.faults == [], "an arm that brakes is not one that moves on hold"
         assert MOTIONS.isdisjoint(rig.emulator.wire.methods(at))
         rig.driver.enable()
-        go(rig, 0.1)
-
-
-def test_corrections_follow_and_end_by_themselves() -> None:
-    with ArmRig() as rig:
-        rig.ready()
-        low, begin = rig.planner.hand_pose(rig.driver.state().position), time.monotonic()
-        while rig.planner.hand_pose(rig.emulator.model.position)[2, 3] < low[2, 3] + 0.005:
-            rig.driver.correct(UP, STILL)
-            time.sleep(0.02)
-            assert time.monotonic() < begin + 10
-        until(lambda: "ServoMoveEnd" in rig.emulator.wire.methods(begin))
-        moved = rig.planner.hand_pose(rig.emulator.model.position)
-        assert_allclose(moved[:2], low[:2], atol=1e-4)
-        assert rig.driver.phase is Phase.READY
-        go(rig, 0.05)
-
-
-def test_corrections_that_go_too_far_end_with_a_reason() -> None:
-    with ArmRig(replace(PATIENT, servo_reach=0.004, servo_timeout=10.0)) as rig:
-        rig.ready()
-        low = rig.planner.hand_pose(rig.driver.state().position)[2, 3]
-        rig.driver.correct(UP, STILL)
-        until(lambda: "ServoMoveEnd" in rig.emulator.wire.methods())
-        until(lambda: refusal(rig))
-        until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
-        assert rig.planner.hand_pose(rig.emulator.model.position)[2, 3] < low + 0.006
-        assert rig.driver.phase is Phase.READY
-
-
-def test_corrections_that_are_wrong_send_nothing() -> None:
-    with ArmRig() as rig:
-        rig.ready()
-        at = time.monotonic()
-        with pytest.raises(MotionError, match="expected at most"):
-            rig.driver.correct(np.array([0.2, 0.0, 0.0]), STILL)
-        with pytest.raises(MotionError, match="expected at most"):
-            rig.driver.correct(STILL, np.array([0.0, 0.0, 1.0]))
-        with pytest.raises(NonFiniteError):
-            rig.driver.correct(np.full(3, np.nan), STILL)
-        time.sleep(0.05)
-        assert rig.emulator.wire.methods(at) == []
+        rig.go(0.1)
 
 
 def test_leaving_stops_a_motion_and_keeps_the_drives_on() -> None:

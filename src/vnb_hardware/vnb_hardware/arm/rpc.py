@@ -89,13 +89,12 @@ class ControllerRpc:
             raise LinkError(f"{method}: got {len(answer) - 1} values, expected {count}")
         return answer[1:]
 
-    def call(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
+    def call(self, method: str, *arguments: Any) -> Any:
         """Send one call, once, and return the answer's value.
 
         Args:
             method: Its name on the wire.
             *arguments: In the order of the wire.
-            timeout: Another one than the connection's [s].
 
         Raises:
             SilenceError: If the answer did not come in time. The controller may have carried the call out.
@@ -104,7 +103,7 @@ class ControllerRpc:
         """
         body = xml_codec.dump_call(method, arguments)
         with self._lock:
-            deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+            deadline = time.monotonic() + self.timeout
             try:
                 return self._exchange(method, body, deadline)
             except TimeoutError as error:

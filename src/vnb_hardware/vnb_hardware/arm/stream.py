@@ -219,7 +219,6 @@ class CndeStream(StateStream):
         super().__init__(*arguments, **settings)  # type: ignore[arg-type]
         self._subscription = Subscription(period_ms=self.period_ms)
         self._deframer = cnde.Deframer()
-        self._pending: list[Frame] = []
 
     def _agree(self, deadline: float) -> None:
         assert self._socket is not None

@@ -83,6 +83,10 @@ class ArmRig:
         goal[0] += angle
         return self.planner.joint_motion(start, goal, self.driver.hand_posture, scale)
 
+    def go(self, angle: float) -> Array:
+        """Turn joint 1 by ``angle`` [rad] as fast as allowed, and return the joint angles at the end."""
+        return self.driver.run(self.turn(angle, 1.0), lambda: False, lambda *_: None)
+
     def begin(self, plan: MotionPlan | None = None) -> Running:
         """Run a plan in a thread and return when the arm moves."""
         running = Running(self.driver, plan or self.turn())
