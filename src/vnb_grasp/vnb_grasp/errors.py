@@ -72,6 +72,36 @@ class SimulationError(VnbError):
     code = 60
 
 
+class HardwareError(VnbError):
+    """A device or its driver cannot do what is asked. Root of the errors of the drivers."""
+
+    code = 70
+
+
+class LinkError(HardwareError):
+    """The connection to a device cannot be opened, is lost, or carries nonsense."""
+
+    code = 71
+
+
+class SilenceError(HardwareError):
+    """A device does not answer, or its data are older than allowed."""
+
+    code = 72
+
+
+class DeviceFaultError(HardwareError):
+    """A device reports a fault of its own (overcurrent, over-temperature, safety stop, ...)."""
+
+    code = 73
+
+
+class HoldError(HardwareError):
+    """Motion is refused because the device is on hold or the emergency stop is latched."""
+
+    code = 74
+
+
 class BagError(VnbError):
     """A bag is damaged, foreign, or recorded with other message definitions."""
 

@@ -260,6 +260,24 @@ class SimBridge:
         self._end_grasp()
         return hand_motion(self.world, target, duration)
 
+    def drive(self, finger_velocity: Array, effort_limit: Array, arm_target: Array, steps: int) -> None:
+        """Advance by ``steps`` physics steps under servo commands from elsewhere, outside the decision loop.
+
+        Args:
+            finger_velocity: Of the finger targets (6,) [rad/s].
+            effort_limit: Largest servo torques (6,) [N m].
+            arm_target: Targets of the arm's servos (6,) [rad].
+            steps: At least one.
+        """
+        self.world.set_arm_target(arm_target)
+        self.world.drive_hand(finger_velocity, effort_limit, steps * self.parameters.timestep)
+        self.world.step(steps)
+        self._note_force()
+
+    def end_grasp(self) -> None:
+        """End the decision loop without a motion of the bridge's own."""
+        self._end_grasp()
+
     def _end_grasp(self) -> None:
         """Readings from now on are those from which another grasp begins: one stamp never has two of them."""
         self.sensors.grasp = self._grasps

@@ -273,15 +273,7 @@ class TrialConductor(VnbNode):
             Refusal: With code TIMEOUT; says what is missing.
         """
         due = time.monotonic() + timeout
-        for client, name in ((self._reset, "sim_bridge/reset"), (self._step, "sim_bridge/step")):
-            self._until(client.service_is_ready, due - time.monotonic(), f"service {name}")
-        for action, name in (
-            (self._arm, "arm/move"),
-            (self._hand, "hand/move"),
-            (self._grasp, "execute_grasp"),
-            (self._stress, "stress_test"),
-        ):
-            self._until(action.server_is_ready, due - time.monotonic(), f"action {name}")
+        self.wait_for_servers(timeout)
         while True:
             with self._arrived:
                 self._belief = None
@@ -292,6 +284,20 @@ class TrialConductor(VnbNode):
             if time.monotonic() > due:
                 nodes = ", ".join(sorted(self.get_node_names()))
                 raise Refusal(f"no belief within {timeout} s of a reset; nodes seen: {nodes}", ErrorCode.TIMEOUT)
+
+    def wait_for_servers(self, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until all servers are there; raises :class:`Refusal` with code TIMEOUT."""
+        due = time.monotonic() + timeout
+        services = [(self._reset, "sim_bridge/reset"), (self._step, "sim_bridge/step")]
+        for client, name in services if self._settings.lockstep else services[:1]:
+            self._until(client.service_is_ready, due - time.monotonic(), f"service {name}")
+        for action, name in (
+            (self._arm, "arm/move"),
+            (self._hand, "hand/move"),
+            (self._grasp, "execute_grasp"),
+            (self._stress, "stress_test"),
+        ):
+            self._until(action.server_is_ready, due - time.monotonic(), f"action {name}")
 
     def reset(self, scenario: Scenario) -> None:
         """Reset the world to a scenario; raises :class:`Refusal` with the server's code."""

@@ -93,6 +93,16 @@ class ObservedBridge(SimBridge):
         super().settle(duration)
         self._frame()
 
+    def drive(self, finger_velocity: Array, effort_limit: Array, arm_target: Array, steps: int) -> None:
+        """See :class:`SimBridge`."""
+        super().drive(finger_velocity, effort_limit, arm_target, steps)
+        self._frame()
+
+    def end_grasp(self) -> None:
+        """See :class:`SimBridge`."""
+        self._end_closing()
+        super().end_grasp()
+
     def stress_test(
         self,
         nominal: bool = True,
