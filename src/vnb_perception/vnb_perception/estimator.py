@@ -1,0 +1,272 @@
+"""Depth image to object pose: one camera's estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vnb_grasp.description import CameraDescription
+from vnb_grasp.errors import ConfigError, ShapeError
+from vnb_grasp.optics.pinhole import Intrinsics, intrinsics_of, place_of
+from vnb_perception.estimate import PoseEstimate, Status, no_estimate
+from vnb_perception.images.depth import Depth
+from vnb_perception.images.robot import PlacedRobot
+from vnb_perception.images.segment import Cluster, SegmentConfig, segment
+from vnb_perception.objects.model import ObjectModel
+from vnb_perception.objects.starts import starts
+from vnb_perception.registration.icp import Icp, IcpConfig, Registration
+from vnb_perception.registration.refine import (
+    Evidence,
+    RefineConfig,
+    Surface,
+    covariance,
+    moved,
+    outline_evidence,
+    solve,
+)
+from vnb_perception.registration.view import Mask, Patch, patch_around
+
+Array = NDArray[np.float64]
+
+UPRIGHT = np.eye(3)
+"""Orientation to which the images of a symmetric object are brought near when nothing earlier is known."""
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """Parameters of the estimator.
+
+    Attributes:
+        segment, icp, refine: Of its parts.
+        least_points: Pixels of the smallest cluster that is registered.
+        least_fitness: Below it an estimate is declared poor.
+        least_overlap: Overlap of the masks below which it is.
+        most_occlusion: Share hidden by the robot above which it is.
+        size_slack: Length by which a cluster may exceed the object's diagonal [m].
+        rays: Of the expected view.
+    """
+
+    segment: SegmentConfig = field(default_factory=SegmentConfig)
+    icp: IcpConfig = field(default_factory=IcpConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    least_points: int = 80
+    least_fitness: float = 0.8
+    least_overlap: float = 0.75
+    most_occlusion: float = 0.8
+    size_slack: float = 0.03
+    rays: int = 6000
+
+    def __post_init__(self) -> None:
+        for name in ("least_fitness", "least_overlap", "most_occlusion"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"pose estimator {name}: got {getattr(self, name)}, expected 0 to 1")
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What is expected at a pose, beside what is seen."""
+
+    depth: NDArray[np.float32]
+    expected: Mask
+    free: Mask
+    occlusion: float
+    overlap: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A refined candidate."""
+
+    T: Array
+    evidence: Evidence
+    registration: Registration
+    view: _View
+    cluster: Cluster
+
+
+class PoseEstimator:
+    """Estimates the pose of one known object from one camera's depth images.
+
+    Args:
+        camera: Whose images come; its noise and the accuracy of its place make the covariance.
+        model: Of the object.
+        config: Parameters.
+        intrinsics: Of the images, where they are not those of the description.
+    """
+
+    def __init__(
+        self,
+        camera: CameraDescription,
+        model: ObjectModel,
+        config: EstimatorConfig | None = None,
+        intrinsics: Intrinsics | None = None,
+    ) -> None:
+        self.camera, self.model = camera, model
+        self.config = config or EstimatorConfig()
+        self.intrinsics = intrinsics or intrinsics_of(camera)
+        self._place = place_of(camera)
+        self._icp = Icp(model, self.config.icp)
+        self._surface = Surface(model)
+        self._scene = model.scene()
+
+    def estimate(self, depth: Depth, robot: PlacedRobot | None = None, last: Array | None = None) -> PoseEstimate:
+        """Return the pose, or the status that says why there is none.
+
+        Args:
+            depth: (height, width) [m]; 0 where there is nothing.
+            robot: The robot at the time of the image; None if it is out of the picture.
+            last: ``T_world_object`` (4, 4) of the last estimate of an object that has hardly moved: the registration
+                begins there, and with all starts only if that fails.
+
+        Raises:
+            ShapeError: If the image is not of the camera's size.
+        """
+        if depth.shape != (self.intrinsics.height, self.intrinsics.width):
+            raise ShapeError(
+                f"depth image of {self.camera.name}: got {depth.shape}, expected "
+                f"{(self.intrinsics.height, self.intrinsics.width)} as its camera info says"
+            )
+        found = segment(depth, self.intrinsics, self._place, robot, self.config.segment)
+        if found.workspace < self.config.least_points:
+            return self._none(Status.BAD_INPUT, f"only {found.workspace} pixels show the workspace")
+        clusters = [c for c in found.clusters if len(c.points) >= self.config.least_points]
+        if not clusters:
+            return self._none(Status.NO_OBJECT, "nothing stands on the table but the robot")
+        if last is not None:
+            tracked = self._track(clusters, robot, last)
+            if tracked is not None:
+                return self._report(tracked, last[:3, :3])
+        fits = [fit for cluster in clusters[:3] if (fit := self._fit(cluster, robot)) is not None]
+        if not fits:
+            return self._none(Status.NO_OBJECT, f"nothing of the size of {self.model.name} stands on the table")
+        good = [fit for fit in fits if not self._fault(fit)]
+        if not good:
+            worst = max(fits, key=lambda fit: fit.registration.score + fit.view.overlap)
+            return self._none(Status.POOR, self._fault(worst), worst.view.occlusion)
+        if len(good) > 1:
+            return self._none(Status.AMBIGUOUS, f"{len(good)} things look like {self.model.name}")
+        return self._report(good[0], UPRIGHT if last is None else last[:3, :3])
+
+    def _none(self, status: Status, reason: str, occlusion: float = 1.0) -> PoseEstimate:
+        return no_estimate(self.camera.name, status, f"{self.camera.name}: {reason}", occlusion)
+
+    def _track(self, clusters: list[Cluster], robot: PlacedRobot | None, last: Array) -> _Fit | None:
+        """Return the fit that begins at the last pose, or None if it does not hold."""
+        centre = last.copy()
+        centre[:3, 3] += last[:3, :3] @ self.model.centre
+        reach = 0.5 * self.model.diameter + 0.02
+        near = [c for c in clusters if np.linalg.norm(c.points - centre[:3, 3], axis=1).min() < reach]
+        if not near:
+            return None
+        cluster = _joined(near, centre[:3, 3], reach)
+        if len(cluster.points) < self.config.least_points:
+            return None
+        fit = self._refined(cluster, self._icp.track(cluster.points, centre), robot)
+        return None if self._fault(fit) else fit
+
+    def _fit(self, cluster: Cluster, robot: PlacedRobot | None) -> _Fit | None:
+        """Return the best fit of the model to a cluster, or None if its size alone excludes it."""
+        size = float(np.linalg.norm(np.ptp(cluster.points, axis=0)))
+        if size > self.model.diameter + self.config.size_slack:
+            return None
+        candidates = self._icp.register(cluster.points, starts(cluster.points, self.model, self._place[:3, 3]))
+        fits = [self._refined(cluster, candidate, robot) for candidate in candidates if candidate.fitness > 0.5]
+        if not fits:
+            return None
+        return max(fits, key=lambda fit: fit.registration.score + fit.view.overlap)
+
+    def _fault(self, fit: _Fit) -> str:
+        """Return why a fit cannot be trusted; empty if it can."""
+        config = self.config
+        if fit.registration.fitness < config.least_fitness:
+            return f"fitness {fit.registration.fitness:.2f} is below {config.least_fitness}"
+        if fit.view.occlusion > config.most_occlusion:
+            return f"the robot hides {fit.view.occlusion:.0%} of the object"
+        if fit.view.overlap < config.least_overlap:
+            return f"the masks overlap by {fit.view.overlap:.2f}, less than {config.least_overlap}"
+        return ""
+
+    def _refined(self, cluster: Cluster, candidate: Registration, robot: PlacedRobot | None) -> _Fit:
+        patch = patch_around(cluster, self.intrinsics, self._place, 10, self.config.rays)
+        seen = patch.mask(cluster)
+        hand = None if robot is None else robot.scene(candidate.T_world_centre[:3, 3], 0.5 * self.model.diameter + 0.3)
+        hand_depth = None if hand is None else patch.cast(hand)
+        T = candidate.T_world_centre
+        for _ in range(self.config.refine.iterations):
+            view = self._view(T, patch, seen, hand_depth, robot)
+            evidence = self._evidence(cluster, T, patch, seen, view)
+            T = moved(T, solve(evidence))
+        view = self._view(T, patch, seen, hand_depth, robot)
+        return _Fit(T, self._evidence(cluster, T, patch, seen, view), candidate, view, cluster)
+
+    def _evidence(self, cluster: Cluster, T: Array, patch: Patch, seen: Mask, view: _View) -> Evidence:
+        config = self.config.refine
+        surface = self._surface.evidence(cluster, T, self.camera, config)
+        return surface + outline_evidence(
+            patch, seen, view.expected, view.free, view.depth, T, self.intrinsics.fx, self.camera.correlation, config
+        )
+
+    def _view(
+        self, T: Array, patch: Patch, seen: Mask, hand: NDArray[np.float32] | None, robot: PlacedRobot | None
+    ) -> _View:
+        """Return what should be seen with the model's centre at ``T``."""
+        depth = patch.cast(self._scene, T)
+        whole = np.isfinite(depth)
+        points = patch.points(np.where(whole, depth, 1.0))
+        low = self.config.segment.table_height + self.config.segment.table_margin
+        cut = points[..., 2] < low
+        beside = np.zeros_like(whole)
+        hidden = np.zeros_like(whole)
+        if hand is not None and robot is not None:
+            hidden = whole & (hand < depth)
+            beside[whole] = robot.near(points[whole], self.config.segment.robot_margin)
+        expected = whole & ~cut & ~hidden & ~beside
+        # An outline is the object's own where neither table nor robot has made it, nor the picture's margin.
+        other = ndimage.binary_dilation((whole & (points[..., 2] < low + 0.004)) | hidden | beside, iterations=2)
+        if hand is not None:
+            other |= ndimage.binary_dilation(np.isfinite(hand), iterations=2)
+        visible = int(whole.sum())
+        # The filter of edges takes a pixel off the measured mask.
+        shrunk = ndimage.binary_erosion(expected) if patch.stride == 1 else expected
+        union = int((shrunk | seen).sum())
+        overlap = float((shrunk & seen).sum()) / union if union else 0.0
+        occlusion = float(hidden.sum()) / visible if visible else 1.0
+        return _View(depth, expected, ~other, occlusion, overlap)
+
+    def _report(self, fit: _Fit, reference: Array) -> PoseEstimate:
+        """Return the estimate of the object's frame."""
+        spread = covariance(fit.evidence, fit.T, self.model, self.camera, self.config.refine)
+        T = fit.T.copy()
+        T[:3, :3] = self.model.symmetry.nearest(T[:3, :3], reference)
+        lever = -T[:3, :3] @ self.model.centre
+        T[:3, 3] += lever
+        # A turn about the centre moves the frame's origin.
+        move = np.eye(6)
+        move[:3, 3:] = np.array([[0, lever[2], -lever[1]], [-lever[2], 0, lever[0]], [lever[1], -lever[0], 0]])
+        spread = move @ spread @ move.T
+        registration = fit.registration
+        return PoseEstimate(
+            Status.OK,
+            "",
+            T,
+            0.5 * (spread + spread.T),
+            registration.fitness,
+            registration.rmse,
+            fit.view.occlusion,
+            fit.view.overlap,
+            self.camera.name,
+        )
+
+
+def _joined(clusters: list[Cluster], centre: Array, reach: float) -> Cluster:
+    """Return the points of several clusters within ``reach`` [m] of ``centre``."""
+    kept = [np.linalg.norm(c.points - centre, axis=1) < reach for c in clusters]
+    return Cluster(
+        np.concatenate([c.points[k] for c, k in zip(clusters, kept, strict=True)]),
+        np.concatenate([c.rows[k] for c, k in zip(clusters, kept, strict=True)]),
+        np.concatenate([c.columns[k] for c, k in zip(clusters, kept, strict=True)]),
+        np.concatenate([c.depth[k] for c, k in zip(clusters, kept, strict=True)]),
+    )
