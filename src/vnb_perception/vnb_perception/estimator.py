@@ -14,9 +14,9 @@ from vnb_grasp.optics.pinhole import Intrinsics, intrinsics_of, place_of
 from vnb_perception.estimate import PoseEstimate, Status, no_estimate
 from vnb_perception.images.depth import Depth
 from vnb_perception.images.robot import PlacedRobot
-from vnb_perception.images.segment import Cluster, SegmentConfig, segment
+from vnb_perception.images.segment import Cluster, SegmentConfig, edge_step, segment
 from vnb_perception.objects.model import ObjectModel
-from vnb_perception.objects.starts import starts
+from vnb_perception.objects.starts import starts, upright_box
 from vnb_perception.registration.icp import Icp, IcpConfig, Registration
 from vnb_perception.registration.refine import (
     Evidence,
@@ -26,6 +26,7 @@ from vnb_perception.registration.refine import (
     moved,
     outline_evidence,
     solve,
+    steep,
 )
 from vnb_perception.registration.view import Mask, Patch, patch_around
 
@@ -46,6 +47,8 @@ class EstimatorConfig:
         least_overlap: Overlap of the masks below which it is.
         most_occlusion: Share hidden by the robot above which it is.
         size_slack: Length by which a cluster may exceed the object's diagonal [m].
+        least_inliers: Share of points on the refined surface below which it is.
+        sunk: Depth under the table at which no object can be [m].
         rays: Of the expected view.
     """
 
@@ -57,6 +60,8 @@ class EstimatorConfig:
     least_overlap: float = 0.75
     most_occlusion: float = 0.8
     size_slack: float = 0.03
+    least_inliers: float = 0.8
+    sunk: float = 0.005
     rays: int = 6000
 
     def __post_init__(self) -> None:
@@ -86,6 +91,11 @@ class _Fit:
     view: _View
     cluster: Cluster
 
+    @property
+    def worth(self) -> float:
+        """What candidates are compared by: the score of the registration, surface and masks as refined."""
+        return self.registration.score + self.evidence.inliers + self.view.overlap
+
 
 class PoseEstimator:
     """Estimates the pose of one known object from one camera's depth images.
@@ -111,6 +121,7 @@ class PoseEstimator:
         self._icp = Icp(model, self.config.icp)
         self._surface = Surface(model)
         self._scene = model.scene()
+        self._corners = model.points - model.centre
 
     def estimate(self, depth: Depth, robot: PlacedRobot | None = None, last: Array | None = None) -> PoseEstimate:
         """Return the pose, or the status that says why there is none.
@@ -136,15 +147,15 @@ class PoseEstimator:
         if not clusters:
             return self._none(Status.NO_OBJECT, "nothing stands on the table but the robot")
         if last is not None:
-            tracked = self._track(clusters, robot, last)
+            tracked = self._track(clusters, depth, robot, last)
             if tracked is not None:
                 return self._report(tracked, last[:3, :3])
-        fits = [fit for cluster in clusters[:3] if (fit := self._fit(cluster, robot)) is not None]
+        fits = [fit for cluster in clusters[:3] if (fit := self._fit(cluster, depth, robot)) is not None]
         if not fits:
             return self._none(Status.NO_OBJECT, f"nothing of the size of {self.model.name} stands on the table")
         good = [fit for fit in fits if not self._fault(fit)]
         if not good:
-            worst = max(fits, key=lambda fit: fit.registration.score + fit.view.overlap)
+            worst = max(fits, key=lambda fit: fit.worth)
             return self._none(Status.POOR, self._fault(worst), worst.view.occlusion)
         if len(good) > 1:
             return self._none(Status.AMBIGUOUS, f"{len(good)} things look like {self.model.name}")
@@ -153,7 +164,9 @@ class PoseEstimator:
     def _none(self, status: Status, reason: str, occlusion: float = 1.0) -> PoseEstimate:
         return no_estimate(self.camera.name, status, f"{self.camera.name}: {reason}", occlusion)
 
-    def _track(self, clusters: list[Cluster], robot: PlacedRobot | None, last: Array) -> _Fit | None:
+    def _track(
+        self, clusters: list[Cluster], depth: Depth, robot: PlacedRobot | None, last: Array
+    ) -> _Fit | None:
         """Return the fit that begins at the last pose, or None if it does not hold."""
         centre = last.copy()
         centre[:3, 3] += last[:3, :3] @ self.model.centre
@@ -164,19 +177,24 @@ class PoseEstimator:
         cluster = _joined(near, centre[:3, 3], reach)
         if len(cluster.points) < self.config.least_points:
             return None
-        fit = self._refined(cluster, self._icp.track(cluster.points, centre), robot)
+        fit = self._refined(cluster, self._icp.track(cluster.points, centre), depth, robot)
         return None if self._fault(fit) else fit
 
-    def _fit(self, cluster: Cluster, robot: PlacedRobot | None) -> _Fit | None:
+    def _fit(self, cluster: Cluster, depth: Depth, robot: PlacedRobot | None) -> _Fit | None:
         """Return the best fit of the model to a cluster, or None if its size alone excludes it."""
-        size = float(np.linalg.norm(np.ptp(cluster.points, axis=0)))
+        size = float(np.linalg.norm(upright_box(cluster.points)[2]))
         if size > self.model.diameter + self.config.size_slack:
             return None
         candidates = self._icp.register(cluster.points, starts(cluster.points, self.model, self._place[:3, 3]))
-        fits = [self._refined(cluster, candidate, robot) for candidate in candidates if candidate.fitness > 0.5]
+        fits = [self._refined(cluster, candidate, depth, robot) for candidate in candidates if candidate.fitness > 0.5]
         if not fits:
             return None
-        return max(fits, key=lambda fit: fit.registration.score + fit.view.overlap)
+        above = [fit for fit in fits if self._lowest(fit.T) > -self.config.sunk]
+        return max(above or fits, key=lambda fit: fit.worth)
+
+    def _lowest(self, T: Array) -> float:
+        """Return the height of the model's lowest point over the table [m]."""
+        return float((self._corners @ T[2, :3]).min() + T[2, 3]) - self.config.segment.table_height
 
     def _fault(self, fit: _Fit) -> str:
         """Return why a fit cannot be trusted; empty if it can."""
@@ -185,21 +203,29 @@ class PoseEstimator:
             return f"fitness {fit.registration.fitness:.2f} is below {config.least_fitness}"
         if fit.view.occlusion > config.most_occlusion:
             return f"the robot hides {fit.view.occlusion:.0%} of the object"
+        if fit.evidence.inliers < config.least_inliers:
+            return f"{fit.evidence.inliers:.0%} of the points are on the surface, less than {config.least_inliers:.0%}"
+        if self._lowest(fit.T) < -config.sunk:
+            return f"the object would reach {-1000 * self._lowest(fit.T):.0f} mm into the table"
         if fit.view.overlap < config.least_overlap:
             return f"the masks overlap by {fit.view.overlap:.2f}, less than {config.least_overlap}"
         return ""
 
-    def _refined(self, cluster: Cluster, candidate: Registration, robot: PlacedRobot | None) -> _Fit:
+    def _refined(
+        self, cluster: Cluster, candidate: Registration, image: Depth, robot: PlacedRobot | None
+    ) -> _Fit:
         patch = patch_around(cluster, self.intrinsics, self._place, 10, self.config.rays)
         seen = patch.mask(cluster)
+        # Where nothing was measured, and not just a pixel, nothing is known of the mask.
+        blind = ndimage.binary_opening(image[np.ix_(patch.rows, patch.columns)] == 0, np.ones((3, 3))) & ~seen
         hand = None if robot is None else robot.scene(candidate.T_world_centre[:3, 3], 0.5 * self.model.diameter + 0.3)
         hand_depth = None if hand is None else patch.cast(hand)
         T = candidate.T_world_centre
         for _ in range(self.config.refine.iterations):
-            view = self._view(T, patch, seen, hand_depth, robot)
+            view = self._view(T, patch, seen, blind, hand_depth, robot)
             evidence = self._evidence(cluster, T, patch, seen, view)
             T = moved(T, solve(evidence))
-        view = self._view(T, patch, seen, hand_depth, robot)
+        view = self._view(T, patch, seen, blind, hand_depth, robot)
         return _Fit(T, self._evidence(cluster, T, patch, seen, view), candidate, view, cluster)
 
     def _evidence(self, cluster: Cluster, T: Array, patch: Patch, seen: Mask, view: _View) -> Evidence:
@@ -210,7 +236,13 @@ class PoseEstimator:
         )
 
     def _view(
-        self, T: Array, patch: Patch, seen: Mask, hand: NDArray[np.float32] | None, robot: PlacedRobot | None
+        self,
+        T: Array,
+        patch: Patch,
+        seen: Mask,
+        blind: Mask,
+        hand: NDArray[np.float32] | None,
+        robot: PlacedRobot | None,
     ) -> _View:
         """Return what should be seen with the model's centre at ``T``."""
         depth = patch.cast(self._scene, T)
@@ -224,17 +256,26 @@ class PoseEstimator:
             hidden = whole & (hand < depth)
             beside[whole] = robot.near(points[whole], self.config.segment.robot_margin)
         expected = whole & ~cut & ~hidden & ~beside
-        # An outline is the object's own where neither table nor robot has made it, nor the picture's margin.
-        other = ndimage.binary_dilation((whole & (points[..., 2] < low + 0.004)) | hidden | beside, iterations=2)
+        # What is seen at a grazing angle may be measured or not, and the filter of edges may take it.
+        vague = blind | (expected & steep(depth, expected, self._edge_step(depth, patch.stride)))
+        # An outline is the object's own where neither table nor robot has made it, nor a gap in the measurement.
+        other = (whole & (points[..., 2] < low + 0.004)) | hidden | beside | vague
+        other = ndimage.binary_dilation(other, iterations=2)
         if hand is not None:
             other |= ndimage.binary_dilation(np.isfinite(hand), iterations=2)
         visible = int(whole.sum())
         # The filter of edges takes a pixel off the measured mask.
-        shrunk = ndimage.binary_erosion(expected) if patch.stride == 1 else expected
-        union = int((shrunk | seen).sum())
-        overlap = float((shrunk & seen).sum()) / union if union else 0.0
+        shrunk = (ndimage.binary_erosion(expected) if patch.stride == 1 else expected) & ~vague
+        sure = seen & ~vague
+        union = int((shrunk | sure).sum())
+        overlap = float((shrunk & sure).sum()) / union if union else 0.0
         occlusion = float(hidden.sum()) / visible if visible else 1.0
         return _View(depth, expected, ~other, occlusion, overlap)
+
+    def _edge_step(self, depth: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
+        """Return the step of depth [m] from which the filter of edges may take a pixel."""
+        far = np.where(np.isfinite(depth), depth, 1.0).astype(np.float32)
+        return 0.6 * edge_step(far, self.intrinsics, self.config.segment) * stride
 
     def _report(self, fit: _Fit, reference: Array) -> PoseEstimate:
         """Return the estimate of the object's frame."""

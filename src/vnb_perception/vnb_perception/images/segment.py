@@ -137,9 +137,16 @@ def _edges(z: Depth, valid: Mask, intrinsics: Intrinsics, config: SegmentConfig)
     """Return pixels next to a step of depth, where the measured depth may be anything between both sides."""
     high = ndimage.maximum_filter(z, 3)
     low = ndimage.minimum_filter(np.where(valid, z, np.float32(np.inf)), 3)
-    # A surface seen at a grazing angle rises from pixel to pixel too, by its distance over the focal length.
+    return np.asarray(high - low > edge_step(z, intrinsics, config))
+
+
+def edge_step(z: Depth, intrinsics: Intrinsics, config: SegmentConfig) -> Depth:
+    """Return the step of depth around a pixel [m] that makes an edge at depth ``z`` [m].
+
+    A surface seen at an angle rises from pixel to pixel too, by its distance over the focal length.
+    """
     step = np.float32(config.edge) * np.maximum(z, np.float32(0.5)) ** 2 + 2.0 * z / np.float32(intrinsics.fx)
-    return np.asarray(high - low > step)
+    return np.asarray(step, dtype=np.float32)
 
 
 def _plane(points: Array, config: SegmentConfig) -> tuple[Array, bool]:

@@ -37,6 +37,7 @@ class RefineConfig:
         iterations: Of Gauss-Newton.
         points: Of the cluster that are used.
         gate: Distance beyond which a point is no evidence, in standard deviations of the noise.
+        grazing: Cosine of the incidence below which the noise across the surface falls no further.
         outline_noise: Standard deviation of a pixel of the outline [pixels].
         outline_offset: Distance by which the measured mask falls short of the true outline [pixels].
         outline_gate: Distance beyond which an outline pixel is no evidence [pixels].
@@ -45,9 +46,10 @@ class RefineConfig:
         inflation: Factor on the variance of surface and outline, from calibration.
     """
 
-    iterations: int = 3
+    iterations: int = 4
     points: int = 1200
     gate: float = 4.0
+    grazing: float = 0.6
     outline_noise: float = 1.0
     outline_offset: float = 1.0
     outline_gate: float = 6.0
@@ -68,13 +70,17 @@ class Evidence:
     Attributes:
         information: (6, 6) [1/m^2, 1/rad^2].
         vector: (6,).
+        inliers: Share of the cluster's points that lie on the surface, within the gate of their noise.
     """
 
     information: Array
     vector: Array
+    inliers: float = 0.0
 
     def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(self.information + other.information, self.vector + other.vector)
+        return Evidence(
+            self.information + other.information, self.vector + other.vector, max(self.inliers, other.inliers)
+        )
 
 
 class Surface:
@@ -95,6 +101,8 @@ class Surface:
         local = (points - T[:3, 3]) @ T[:3, :3]
         distance, index = self._tree.query(local, distance_upper_bound=0.02)
         found = np.isfinite(distance)
+        if not found.any():
+            return Evidence(np.zeros((6, 6)), np.zeros(6))
         local, index, sigma = local[found], index[found], sigma[found]
         points = points[found]
         normal = self._normals[index]
@@ -103,10 +111,13 @@ class Surface:
         # Noise is along the ray. Blocks of pixels share theirs, and every step-th pixel stands for its neighbours.
         ray = points - np.asarray(camera.position)
         along = np.abs(np.einsum("ij,ij->i", ray, normal)) / np.linalg.norm(ray, axis=1)
-        sigma = np.maximum(sigma * along, 0.0003)
-        weight = step / camera.correlation**2 / sigma**2 * (np.abs(residual) < config.gate * sigma + 0.001)
+        # At a grazing angle the noise is larger, and so is what the width of a pixel adds.
+        sigma = sigma * np.maximum(along, config.grazing)
+        inlier = np.abs(residual) < config.gate * sigma + 0.001
+        weight = step / camera.correlation**2 / sigma**2 * inlier
         rows = np.concatenate((normal, np.cross(points - T[:3, 3], normal)), -1)
-        return Evidence(rows.T @ (weight[:, None] * rows), rows.T @ (weight * residual))
+        share = float(inlier.sum()) / len(found)
+        return Evidence(rows.T @ (weight[:, None] * rows), rows.T @ (weight * residual), share)
 
 
 def outline_evidence(
@@ -153,6 +164,13 @@ def outline_evidence(
     weight = patch.stride / correlation / (config.outline_noise * metres) ** 2
     rows = np.concatenate((normal, np.cross(points - T[:3, 3], normal)), -1)
     return Evidence(rows.T @ (weight[:, None] * rows), rows.T @ (weight * residual))
+
+
+def steep(depth: NDArray[np.float32], mask: Mask, step: NDArray[np.float32]) -> Mask:
+    """Return where the depth (H, W) within ``mask`` changes by more than ``step`` between neighbours."""
+    high = ndimage.maximum_filter(np.where(mask, depth, -np.float32(1e6)), 3)
+    low = ndimage.minimum_filter(np.where(mask, depth, np.float32(1e6)), 3)
+    return np.asarray(mask & (high - low > step))
 
 
 def _image_axes(patch: Patch) -> tuple[Array, Array]:
