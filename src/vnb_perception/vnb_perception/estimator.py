@@ -82,6 +82,15 @@ class _View:
 
 
 @dataclass(frozen=True, eq=False)
+class _Moment:
+    """What an image brings: itself, the robot, and the table's plane in it."""
+
+    image: Depth
+    robot: PlacedRobot | None
+    plane: Array
+
+
+@dataclass(frozen=True, eq=False)
 class _Fit:
     """A refined candidate."""
 
@@ -90,6 +99,7 @@ class _Fit:
     registration: Registration
     view: _View
     cluster: Cluster
+    plane: Array
 
     @property
     def worth(self) -> float:
@@ -146,11 +156,12 @@ class PoseEstimator:
         clusters = [c for c in found.clusters if len(c.points) >= self.config.least_points]
         if not clusters:
             return self._none(Status.NO_OBJECT, "nothing stands on the table but the robot")
+        moment = _Moment(depth, robot, found.plane)
         if last is not None:
-            tracked = self._track(clusters, depth, robot, last)
+            tracked = self._track(clusters, moment, last)
             if tracked is not None:
                 return self._report(tracked, last[:3, :3])
-        fits = [fit for cluster in clusters[:3] if (fit := self._fit(cluster, depth, robot)) is not None]
+        fits = [fit for cluster in clusters[:3] if (fit := self._fit(cluster, moment)) is not None]
         if not fits:
             return self._none(Status.NO_OBJECT, f"nothing of the size of {self.model.name} stands on the table")
         good = [fit for fit in fits if not self._fault(fit)]
@@ -164,9 +175,7 @@ class PoseEstimator:
     def _none(self, status: Status, reason: str, occlusion: float = 1.0) -> PoseEstimate:
         return no_estimate(self.camera.name, status, f"{self.camera.name}: {reason}", occlusion)
 
-    def _track(
-        self, clusters: list[Cluster], depth: Depth, robot: PlacedRobot | None, last: Array
-    ) -> _Fit | None:
+    def _track(self, clusters: list[Cluster], moment: _Moment, last: Array) -> _Fit | None:
         """Return the fit that begins at the last pose, or None if it does not hold."""
         centre = last.copy()
         centre[:3, 3] += last[:3, :3] @ self.model.centre
@@ -177,24 +186,26 @@ class PoseEstimator:
         cluster = _joined(near, centre[:3, 3], reach)
         if len(cluster.points) < self.config.least_points:
             return None
-        fit = self._refined(cluster, self._icp.track(cluster.points, centre), depth, robot)
+        fit = self._refined(cluster, self._icp.track(cluster.points, centre), moment)
         return None if self._fault(fit) else fit
 
-    def _fit(self, cluster: Cluster, depth: Depth, robot: PlacedRobot | None) -> _Fit | None:
+    def _fit(self, cluster: Cluster, moment: _Moment) -> _Fit | None:
         """Return the best fit of the model to a cluster, or None if its size alone excludes it."""
         size = float(np.linalg.norm(upright_box(cluster.points)[2]))
         if size > self.model.diameter + self.config.size_slack:
             return None
-        candidates = self._icp.register(cluster.points, starts(cluster.points, self.model, self._place[:3, 3]))
-        fits = [self._refined(cluster, candidate, depth, robot) for candidate in candidates if candidate.fitness > 0.5]
+        first = starts(cluster.points, self.model, self._place[:3, 3])
+        depth_limit = -3.0 * self.config.sunk
+        candidates = self._icp.register(cluster.points, first, lambda T: self._lowest(T, moment.plane) > depth_limit)
+        fits = [self._refined(cluster, candidate, moment) for candidate in candidates if candidate.fitness > 0.5]
         if not fits:
             return None
-        above = [fit for fit in fits if self._lowest(fit.T) > -self.config.sunk]
+        above = [fit for fit in fits if self._lowest(fit.T, fit.plane) > -self.config.sunk]
         return max(above or fits, key=lambda fit: fit.worth)
 
-    def _lowest(self, T: Array) -> float:
+    def _lowest(self, T: Array, plane: Array) -> float:
         """Return the height of the model's lowest point over the table [m]."""
-        return float((self._corners @ T[2, :3]).min() + T[2, 3]) - self.config.segment.table_height
+        return float((self._corners @ T[2, :3]).min() + T[2, 3]) - float(plane[:2] @ T[:2, 3] + plane[2])
 
     def _fault(self, fit: _Fit) -> str:
         """Return why a fit cannot be trusted; empty if it can."""
@@ -205,15 +216,14 @@ class PoseEstimator:
             return f"the robot hides {fit.view.occlusion:.0%} of the object"
         if fit.evidence.inliers < config.least_inliers:
             return f"{fit.evidence.inliers:.0%} of the points are on the surface, less than {config.least_inliers:.0%}"
-        if self._lowest(fit.T) < -config.sunk:
-            return f"the object would reach {-1000 * self._lowest(fit.T):.0f} mm into the table"
+        if self._lowest(fit.T, fit.plane) < -config.sunk:
+            return f"the object would reach {-1000 * self._lowest(fit.T, fit.plane):.0f} mm into the table"
         if fit.view.overlap < config.least_overlap:
             return f"the masks overlap by {fit.view.overlap:.2f}, less than {config.least_overlap}"
         return ""
 
-    def _refined(
-        self, cluster: Cluster, candidate: Registration, image: Depth, robot: PlacedRobot | None
-    ) -> _Fit:
+    def _refined(self, cluster: Cluster, candidate: Registration, moment: _Moment) -> _Fit:
+        image, robot = moment.image, moment.robot
         patch = patch_around(cluster, self.intrinsics, self._place, 10, self.config.rays)
         seen = patch.mask(cluster)
         # Where nothing was measured, and not just a pixel, nothing is known of the mask.
@@ -222,11 +232,11 @@ class PoseEstimator:
         hand_depth = None if hand is None else patch.cast(hand)
         T = candidate.T_world_centre
         for _ in range(self.config.refine.iterations):
-            view = self._view(T, patch, seen, blind, hand_depth, robot)
+            view = self._view(T, patch, seen, blind, hand_depth, moment)
             evidence = self._evidence(cluster, T, patch, seen, view)
             T = moved(T, solve(evidence))
-        view = self._view(T, patch, seen, blind, hand_depth, robot)
-        return _Fit(T, self._evidence(cluster, T, patch, seen, view), candidate, view, cluster)
+        view = self._view(T, patch, seen, blind, hand_depth, moment)
+        return _Fit(T, self._evidence(cluster, T, patch, seen, view), candidate, view, cluster, moment.plane)
 
     def _evidence(self, cluster: Cluster, T: Array, patch: Patch, seen: Mask, view: _View) -> Evidence:
         config = self.config.refine
@@ -242,24 +252,25 @@ class PoseEstimator:
         seen: Mask,
         blind: Mask,
         hand: NDArray[np.float32] | None,
-        robot: PlacedRobot | None,
+        moment: _Moment,
     ) -> _View:
         """Return what should be seen with the model's centre at ``T``."""
         depth = patch.cast(self._scene, T)
         whole = np.isfinite(depth)
         points = patch.points(np.where(whole, depth, 1.0))
-        low = self.config.segment.table_height + self.config.segment.table_margin
-        cut = points[..., 2] < low
+        plane, margin = moment.plane, self.config.segment.table_margin
+        height = points[..., 2] - (points[..., :2] @ plane[:2] + plane[2])
+        cut = height < margin
         beside = np.zeros_like(whole)
         hidden = np.zeros_like(whole)
-        if hand is not None and robot is not None:
+        if hand is not None and moment.robot is not None:
             hidden = whole & (hand < depth)
-            beside[whole] = robot.near(points[whole], self.config.segment.robot_margin)
+            beside[whole] = moment.robot.near(points[whole], self.config.segment.robot_margin)
         expected = whole & ~cut & ~hidden & ~beside
         # What is seen at a grazing angle may be measured or not, and the filter of edges may take it.
         vague = blind | (expected & steep(depth, expected, self._edge_step(depth, patch.stride)))
         # An outline is the object's own where neither table nor robot has made it, nor a gap in the measurement.
-        other = (whole & (points[..., 2] < low + 0.004)) | hidden | beside | vague
+        other = (whole & (height < margin + 0.004)) | hidden | beside | vague
         other = ndimage.binary_dilation(other, iterations=2)
         if hand is not None:
             other |= ndimage.binary_dilation(np.isfinite(hand), iterations=2)

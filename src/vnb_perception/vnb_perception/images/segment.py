@@ -38,7 +38,7 @@ class SegmentConfig:
     table_band: float = 0.012
     table_margin: float = 0.006
     robot_margin: float = 0.008
-    edge: float = 0.012
+    edge: float = 0.018
     smallest: int = 12
     bridge: float = 0.022
 
@@ -73,11 +73,13 @@ class Segmentation:
     Attributes:
         clusters: The largest first.
         workspace: Pixels of the picture that show the workspace at all.
-        table_found: Whether the plane was seen and fitted; if not, its stated height was used.
+        plane: The table as ``z = a x + b y + c`` (3,), as this camera sees it.
+        table_found: Whether the plane was seen and fitted; if not, it is at its stated height.
     """
 
     clusters: tuple[Cluster, ...]
     workspace: int
+    plane: Array
     table_found: bool
 
 
@@ -130,7 +132,7 @@ def segment(
     clusters = _clusters(points, v, u, deep, z.shape, config)
     offset = np.array([rows.start, columns.start])
     placed = [Cluster(c.points, c.rows + offset[0], c.columns + offset[1], c.depth) for c in clusters]
-    return Segmentation(tuple(placed), workspace, found)
+    return Segmentation(tuple(placed), workspace, plane, found)
 
 
 def _edges(z: Depth, valid: Mask, intrinsics: Intrinsics, config: SegmentConfig) -> Mask:

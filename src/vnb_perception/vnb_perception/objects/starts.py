@@ -16,14 +16,19 @@ def start_rotations() -> Array:
     """Return 14 rotations (14, 3, 3) from the object's axes to those of a bounding box.
 
     The identity and the three half turns, then each of the five other permutations of the axes (with the signs that
-    make it a rotation), as it is and after a half turn about x.
+    make it a rotation), as it is and upside down: after a half turn that reverses the object's z axis, which tells top
+    from foot.
     """
     half_turns = np.array([np.diag(d) for d in ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))], dtype=float)
     permutations: dict[tuple[int, ...], Array] = {}
     for turn in cube_rotations():
         permutations.setdefault(tuple(np.abs(turn).argmax(0)), turn)
     others = [turn for key, turn in permutations.items() if key != (0, 1, 2)]
-    return np.array([*half_turns, *(half @ turn for turn in others for half in half_turns[:2])])
+    result = list(half_turns)
+    for turn in others:
+        beside = (int(np.abs(turn[:, 2]).argmax()) + 1) % 3
+        result += [turn, half_turns[1 + beside] @ turn]
+    return np.array(result)
 
 
 def distinct(rotations: Array, symmetry: Symmetry) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,17 +76,21 @@ class Icp:
         registration = o3d.pipelines.registration
         self._estimation = registration.TransformationEstimationPointToPlane()
 
-    def register(self, points: Array, starts: Array) -> list[Registration]:
+    def register(
+        self, points: Array, starts: Array, possible: Callable[[Array], bool] = lambda T: True
+    ) -> list[Registration]:
         """Return the best different candidates, the best first.
 
         Args:
             points: Cluster in the world (N, 3) [m].
             starts: Poses of the model's centre (M, 4, 4).
+            possible: Tells whether the object can be at a pose of its centre at all; others are not refined.
         """
         config = self.config
         few, many = _cloud(points, config.coarse_points), _cloud(points, config.fine_points)
         rough = [self._align(few, start, config.coarse_reach, config.coarse_iterations) for start in starts]
         rough.sort(key=lambda candidate: -candidate.score)
+        rough = [candidate for candidate in rough if possible(candidate.T_world_centre)] or rough
         finalists = self._different(rough)[: config.finalists]
         fine = [self._align(many, c.T_world_centre, config.fine_reach, config.fine_iterations) for c in finalists]
         return self._different(sorted(fine, key=lambda candidate: -candidate.score))
