@@ -78,13 +78,15 @@ def measure(
 def _incidence(z: Depth, camera: CameraDescription) -> Depth:
     """Return the angle between normal and ray at each pixel [degrees], for a surface that is smooth there."""
     dzdv, dzdu = np.gradient(z)
-    rows, columns = np.ogrid[: z.shape[0], : z.shape[1]]
-    x, y = (columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
-    # The normal of z(u, v) in the optical frame is (-z_u fx, -z_v fy, z + (u - cx) z_u + (v - cy) z_v) up to scale.
-    nx, ny = -dzdu * camera.fx, -dzdv * camera.fy
-    nz = z + dzdu * (columns - camera.cx) + dzdv * (rows - camera.cy)
-    cosine = np.abs(nx * x + ny * y + nz) / np.sqrt((nx**2 + ny**2 + nz**2) * (x**2 + y**2 + 1.0))
-    return np.degrees(np.arccos(np.clip(cosine, 0.0, 1.0))).astype(np.float32)
+    rows, columns = (axis.astype(np.float32) for axis in np.ogrid[: z.shape[0], : z.shape[1]])
+    fx, fy = np.float32(camera.fx), np.float32(camera.fy)
+    u, v = columns - np.float32(camera.cx), rows - np.float32(camera.cy)
+    # The normal of z(u, v) in the optical frame is (-z_u fx, -z_v fy, z + (u - cx) z_u + (v - cy) z_v) up to scale; its
+    # product with the ray ((u - cx) / fx, (v - cy) / fy, 1) is z.
+    nx, ny = dzdu * fx, dzdv * fy
+    nz = z + dzdu * u + dzdv * v
+    cosine = z / np.sqrt((nx**2 + ny**2 + nz**2) * ((u / fx) ** 2 + (v / fy) ** 2 + np.float32(1.0)))
+    return np.degrees(np.arccos(np.clip(cosine, np.float32(0.0), np.float32(1.0))))
 
 
 def _noise(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +51,8 @@ class DepthRenderer:
         self._option = mujoco.MjvOption()
         self._drawer = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._drawer)
+        # Left to the collector, buffers would be freed in whatever context is current then: another renderer's.
+        self._release = weakref.finalize(self, _release, self._context, self._drawer)
 
     def draw(self, intrinsics: Intrinsics, T_world_optical: Array) -> Depth:
         """Return the depth (height, width) along the optical axis [m]; infinite where there is nothing."""
@@ -67,9 +72,13 @@ class DepthRenderer:
 
     def close(self) -> None:
         """Give the graphics memory back."""
-        self._context.make_current()
-        self._drawer.free()
-        self._context.free()
+        self._release()
+
+
+def _release(context: Any, drawer: mujoco.MjrContext) -> None:
+    context.make_current()
+    drawer.free()
+    context.free()
 
 
 def _aim(camera: mujoco.MjvGLCamera, intrinsics: Intrinsics, T_world_optical: Array) -> None:
