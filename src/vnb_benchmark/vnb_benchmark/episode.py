@@ -142,7 +142,11 @@ def run_episode(
     def start() -> Approach:
         return _start(bridge, scenario, scene, pregrasp, teleport=teleport)
 
-    approach = recall(bridge, (scenario, pregrasp, teleport), start) if remember and not bridge.sensors.pose.remembers else start()
+    approach = (
+        recall(bridge, (scenario, pregrasp, teleport), start)
+        if remember and not bridge.sensors.pose.remembers
+        else start()
+    )
     attempts = Attempts(rule or AttemptRule(), scene)
     steps: list[Step] = []
     empty = False

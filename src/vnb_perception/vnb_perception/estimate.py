@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from vnb_grasp.frames.pose import Pose
 
 Array = NDArray[np.float64]
 
@@ -29,10 +33,10 @@ class PoseEstimate:
     """An estimate, or the reason why there is none.
 
     Attributes:
-        status: ``OK``: pose and covariance hold. ``HELD``: the last pose that held, with a wider covariance. All others:
-            there is no pose; the numbers are NaN.
+        status: ``OK``: pose and covariance hold. ``HELD``: the last pose that held, with a wider covariance. With all
+            others there is no pose; the numbers are NaN.
         reason: Why not, in words; empty if ``OK``.
-        T_world_object: (4, 4).
+        pose: In the world, in the form in which it travels.
         covariance: (6, 6), axes of the world [m^2, rad^2], tangent (translation, rotation) at the object's frame.
         fitness: Share of the cluster's points with a match.
         rmse: Of the matches [m].
@@ -43,13 +47,18 @@ class PoseEstimate:
 
     status: Status
     reason: str
-    T_world_object: Array
+    pose: Pose
     covariance: Array
     fitness: float
     rmse: float
     occlusion: float
     segmentation: float
     source: str
+
+    @cached_property
+    def T_world_object(self) -> Array:
+        """The pose as a matrix (4, 4)."""
+        return np.asarray(self.pose.matrix().numpy())
 
     @property
     def ok(self) -> bool:
@@ -65,6 +74,9 @@ class PoseEstimate:
 def no_estimate(source: str, status: Status, reason: str, occlusion: float = 1.0) -> PoseEstimate:
     """Return the estimate of a camera that has none: numbers are NaN, nothing is recognised."""
     nan = float("nan")
-    return PoseEstimate(
-        status, reason, np.full((4, 4), nan), np.full((6, 6), nan), nan, nan, occlusion, 0.0, source
-    )
+    return PoseEstimate(status, reason, Pose.unknown(), np.full((6, 6), nan), nan, nan, occlusion, 0.0, source)
+
+
+def pose_of(T: Array) -> Pose:
+    """Return the pose of a matrix (4, 4)."""
+    return Pose.from_matrix(torch.from_numpy(np.ascontiguousarray(T)))

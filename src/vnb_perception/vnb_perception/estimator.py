@@ -11,7 +11,7 @@ from scipy import ndimage
 from vnb_grasp.description import CameraDescription
 from vnb_grasp.errors import ConfigError, ShapeError
 from vnb_grasp.optics.pinhole import Intrinsics, intrinsics_of, place_of
-from vnb_perception.estimate import PoseEstimate, Status, no_estimate
+from vnb_perception.estimate import PoseEstimate, Status, no_estimate, pose_of
 from vnb_perception.images.depth import Depth
 from vnb_perception.images.robot import PlacedRobot
 from vnb_perception.images.segment import Cluster, SegmentConfig, edge_step, segment
@@ -303,7 +303,7 @@ class PoseEstimator:
         return PoseEstimate(
             Status.OK,
             "",
-            T,
+            pose_of(T),
             0.5 * (spread + spread.T),
             registration.fitness,
             registration.rmse,

@@ -8,7 +8,7 @@ things), so information is not added up: ``P^-1 = w P1^-1 + (1 - w) P2^-1`` is c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from scipy.stats import chi2
 
 from vnb_grasp.errors import ConfigError
 from vnb_grasp.registry import Registry
-from vnb_perception.estimate import PoseEstimate, Status, no_estimate
+from vnb_perception.estimate import PoseEstimate, Status, no_estimate, pose_of
 from vnb_perception.objects.symmetry import Symmetry
 
 Array = NDArray[np.float64]
@@ -51,7 +51,9 @@ def _least_determinant(first: Array, second: Array) -> float:
 def _least(first: Array, second: Array, size: Callable[[Array], float]) -> float:
     a, b = np.linalg.inv(first), np.linalg.inv(second)
     found = minimize_scalar(
-        lambda w: size(np.linalg.inv(w * a + (1 - w) * b)), bounds=(0.0, 1.0), method="bounded",
+        lambda w: size(np.linalg.inv(w * a + (1 - w) * b)),
+        bounds=(0.0, 1.0),
+        method="bounded",
         options={"xatol": 1e-3},
     )
     return float(found.x)
@@ -64,24 +66,25 @@ class FusionConfig:
     Attributes:
         weighing: ``fixed`` (0.5, as in the paper), ``trace`` or ``determinant`` (the weight that makes it least).
         gate: Probability beyond which two estimates disagree: of a difference this large between consistent ones.
-        drift_translation, drift_rotation: Standard deviation that a held pose gains per second [m/sqrt(s)],
-            [rad/sqrt(s)].
-        hold: Time after which a held pose is given up [s].
+        drift_translation, drift_rotation: Standard deviation that a held pose gains [m/sqrt(s)], [rad/sqrt(s)].
+        fresh: Age up to which a pose counts as seen now [s]: the time from one image to the next.
+        hold: Age at which a held pose is given up [s].
         window: Largest difference of the stamps of estimates that are of one moment [s].
     """
 
     weighing: str = "fixed"
     gate: float = 0.999
-    drift_translation: float = 0.01
-    drift_rotation: float = 0.1
-    hold: float = 20.0
-    window: float = 0.02
+    drift_translation: float = 0.002
+    drift_rotation: float = 0.02
+    fresh: float = 0.25
+    hold: float = 30.0
+    window: float = 0.05
 
     def __post_init__(self) -> None:
         WEIGHINGS[self.weighing]
         if not 0.0 < self.gate < 1.0:
             raise ConfigError(f"fusion gate: got {self.gate}, expected a probability in (0, 1)")
-        for name in ("drift_translation", "drift_rotation", "hold", "window"):
+        for name in ("drift_translation", "drift_rotation", "fresh", "hold", "window"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"fusion {name}: got {getattr(self, name)}, expected more than 0")
 
@@ -123,8 +126,15 @@ def _gravity(status: Status) -> int:
 def _as_fused(fused: PoseEstimate, estimates: Sequence[PoseEstimate]) -> PoseEstimate:
     reasons = "; ".join(e.reason for e in estimates if not e.ok)
     return PoseEstimate(
-        Status.OK, reasons, fused.T_world_object, fused.covariance, fused.fitness, fused.rmse, fused.occlusion,
-        fused.segmentation, SOURCE,
+        Status.OK,
+        reasons,
+        fused.pose,
+        fused.covariance,
+        fused.fitness,
+        fused.rmse,
+        fused.occlusion,
+        fused.segmentation,
+        SOURCE,
     )
 
 
@@ -134,9 +144,7 @@ def _difference(first: PoseEstimate, second: PoseEstimate, symmetry: Symmetry) -
     return np.concatenate((b[:3, 3] - a[:3, 3], symmetry.difference(b[:3, :3], a[:3, :3])))
 
 
-def disagreement(
-    first: PoseEstimate, second: PoseEstimate, symmetry: Symmetry, gate: float
-) -> tuple[float, float]:
+def disagreement(first: PoseEstimate, second: PoseEstimate, symmetry: Symmetry, gate: float) -> tuple[float, float]:
     """Return the squared Mahalanobis distance of two estimates, and the limit that consistent ones keep."""
     xi = _difference(first, second, symmetry)
     return float(xi @ np.linalg.solve(first.covariance + second.covariance, xi)), float(chi2.ppf(gate, 6))
@@ -156,7 +164,10 @@ def intersect(
     T[:3, :3] = Rotation.from_rotvec(move[3:]).as_matrix() @ T[:3, :3]
     T[:3, 3] += move[:3]
     return PoseEstimate(
-        Status.OK, "", T, 0.5 * (covariance + covariance.T),
+        Status.OK,
+        "",
+        pose_of(T),
+        0.5 * (covariance + covariance.T),
         w * first.fitness + (1 - w) * second.fitness,
         float(np.sqrt(w * first.rmse**2 + (1 - w) * second.rmse**2)),
         min(first.occlusion, second.occlusion),
@@ -166,7 +177,7 @@ def intersect(
 
 
 class PoseFusion:
-    """Fuses moment after moment, and holds the last pose while no camera has one.
+    """Fuses moment after moment, and says what is known at any time between and after them.
 
     Args:
         symmetry: Of the object.
@@ -175,45 +186,69 @@ class PoseFusion:
 
     def __init__(self, symmetry: Symmetry, config: FusionConfig | None = None) -> None:
         self.symmetry, self.config = symmetry, config or FusionConfig()
-        self._last: tuple[float, PoseEstimate] | None = None
+        self.reset()
 
     def reset(self) -> None:
-        """Forget the last pose: the world has begun anew."""
-        self._last = None
+        """Forget everything: the world has begun anew."""
+        self._moment = -np.inf
+        self._missing: PoseEstimate | None = None
+        self._last: tuple[float, PoseEstimate] | None = None
+
+    @property
+    def missing(self) -> PoseEstimate | None:
+        """Why the newest moment has no pose; None if it has one."""
+        return self._missing
 
     def update(self, time: float, estimates: Sequence[PoseEstimate]) -> PoseEstimate:
-        """Return the estimate of the moment ``time`` [s].
+        """Take the estimates of the moment ``time`` [s] and return what is known then.
 
-        Where no camera has one, or they disagree, the last pose is held: with a covariance that grows with its age, as
-        wholly occluded, and with status ``HELD``. A pose that is too old is given up. Time that runs backwards is a new
-        world's.
+        Time that runs backwards, or stands at zero, is a new world's: what was seen before is forgotten.
         """
-        if self._last is not None and time < self._last[0]:
+        if time < self._moment or time == 0.0:
             self.reset()
+        self._moment = time
         fused = fuse(estimates, self.symmetry, self.config)
         if fused.ok:
-            if self._last is not None and self._last[1].has_pose:
-                fused = self._continuous(fused, self._last[1])
-            self._last = (time, fused)
-            return fused
-        if self._last is None or time - self._last[0] > self.config.hold:
-            return fused
-        return self._held(time - self._last[0], self._last[1], fused)
+            if self._last is not None and time - self._last[0] <= self.config.hold:
+                # What looks the same must not seem to turn.
+                T = fused.T_world_object.copy()
+                T[:3, :3] = self.symmetry.nearest(T[:3, :3], self._last[1].T_world_object[:3, :3])
+                fused = replace(fused, pose=pose_of(T))
+            self._last, self._missing = (time, fused), None
+        else:
+            self._missing = fused
+        return self.at(time)
 
-    def _continuous(self, fused: PoseEstimate, last: PoseEstimate) -> PoseEstimate:
-        """Return the image of an estimate nearest to the last one: what looks the same must not seem to turn."""
-        T = fused.T_world_object.copy()
-        T[:3, :3] = self.symmetry.nearest(T[:3, :3], last.T_world_object[:3, :3])
-        return PoseEstimate(
-            fused.status, fused.reason, T, fused.covariance, fused.fitness, fused.rmse, fused.occlusion,
-            fused.segmentation, fused.source,
-        )
+    def at(self, time: float) -> PoseEstimate:
+        """Return what is known at ``time`` [s].
 
-    def _held(self, age: float, last: PoseEstimate, missing: PoseEstimate) -> PoseEstimate:
+        A pose that was seen a moment ago holds. Where no camera has one, or they disagree, or no image comes, the last
+        pose is held: with status ``HELD``, a covariance that grows with its age, and as wholly occluded, so that vision
+        counts for nothing. A pose that is too old, or of the future, is given up.
+        """
+        if self._last is None:
+            return self._missing or no_estimate(SOURCE, Status.STALE, "no image has come yet")
+        age = time - self._last[0]
+        if not -self.config.window <= age <= self.config.hold:
+            reason = f"the last image with the object is {age:.2f} s old"
+            return self._missing or no_estimate(SOURCE, Status.STALE, reason)
+        if self._missing is None and age <= self.config.fresh:
+            return self._last[1]
+        return self._held(max(age, 0.0), self._last[1])
+
+    def _held(self, age: float, last: PoseEstimate) -> PoseEstimate:
         config = self.config
         drift = age * np.repeat([config.drift_translation**2, config.drift_rotation**2], 3)
-        reason = f"held for {age:.2f} s: {missing.reason}"
+        why = "no newer image" if self._missing is None else self._missing.reason
+        nan = float("nan")
         return PoseEstimate(
-            Status.HELD, reason, last.T_world_object, last.covariance + np.diag(drift), float("nan"), float("nan"), 1.0,
-            0.0, SOURCE,
+            Status.HELD,
+            f"held for {age:.2f} s: {why}",
+            last.pose,
+            last.covariance + np.diag(drift),
+            nan,
+            nan,
+            1.0,
+            0.0,
+            SOURCE,
         )

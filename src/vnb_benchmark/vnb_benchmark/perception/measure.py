@@ -118,14 +118,22 @@ def measure_poses(
     return done
 
 
-def _measured(
-    pose: TrialPose, model: ObjectModel, estimate: PoseEstimate, duration: float, source: str
-) -> Measurement:
+def _measured(pose: TrialPose, model: ObjectModel, estimate: PoseEstimate, duration: float, source: str) -> Measurement:
     if not estimate.ok:
         nan = float("nan")
         return Measurement(
-            pose, source, estimate.status.name, estimate.reason, nan, nan, np.full(6, nan), nan, 0,
-            estimate.occlusion, estimate.segmentation, duration,
+            pose,
+            source,
+            estimate.status.name,
+            estimate.reason,
+            nan,
+            nan,
+            np.full(6, nan),
+            nan,
+            0,
+            estimate.occlusion,
+            estimate.segmentation,
+            duration,
         )
     T, truth = estimate.T_world_object, pose.T_world_object
     turn = model.symmetry.difference(truth[:3, :3], T[:3, :3])  # from the estimate to the truth
@@ -134,8 +142,18 @@ def _measured(
     error = np.concatenate((shift, turn))
     nees, freedom = normalised(error, estimate.covariance, model, image)
     return Measurement(
-        pose, source, estimate.status.name, "", float(np.linalg.norm(shift)), float(np.linalg.norm(turn)), error, nees,
-        freedom, estimate.occlusion, estimate.segmentation, duration,
+        pose,
+        source,
+        estimate.status.name,
+        "",
+        float(np.linalg.norm(shift)),
+        float(np.linalg.norm(turn)),
+        error,
+        nees,
+        freedom,
+        estimate.occlusion,
+        estimate.segmentation,
+        duration,
     )
 
 

@@ -100,7 +100,7 @@ def sub_grid(object_name: str) -> Array:
 
 
 def at_rest(object_name: str, rotation: Array, x: float, y: float) -> Array:
-    """Return ``T_world_object`` (4, 4) of an object turned by ``rotation`` (3, 3) whose lowest point is on the table."""
+    """Return ``T_world_object`` (4, 4) of an object turned by ``rotation`` (3, 3) that rests on the table."""
     model = described_model(object_name)
     place = np.eye(4)
     place[:3, :3] = rotation

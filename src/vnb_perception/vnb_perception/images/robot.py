@@ -80,7 +80,7 @@ class PlacedRobot:
         return result
 
     def scene(self, centre: Array, radius: float) -> Any:
-        """Return the links within ``radius`` [m] of ``centre`` (3,), world, for casting rays; None if there are none."""
+        """Return the links within ``radius`` [m] of ``centre`` (3,), world, for casting rays; None without any."""
         scene, empty = o3d.t.geometry.RaycastingScene(nthreads=1), True
         for pose, (vertices, triangles), reach in zip(
             self._poses, self._shape._meshes, self._shape._reach, strict=True

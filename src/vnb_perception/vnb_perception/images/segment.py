@@ -168,7 +168,12 @@ def _plane(points: Array, config: SegmentConfig) -> tuple[Array, bool]:
 
 
 def _clusters(
-    points: Array, v: NDArray[np.int64], u: NDArray[np.int64], deep: Array, shape: tuple[int, ...], config: SegmentConfig
+    points: Array,
+    v: NDArray[np.int64],
+    u: NDArray[np.int64],
+    deep: Array,
+    shape: tuple[int, ...],
+    config: SegmentConfig,
 ) -> list[Cluster]:
     mask = np.zeros(shape, dtype=bool)
     mask[v, u] = True

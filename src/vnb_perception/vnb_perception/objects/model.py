@@ -185,9 +185,7 @@ def find_symmetry(points: Array, normals: Array) -> Symmetry:
         return bool(offset.mean() < _SAME and np.quantile(offset, 0.98) < 4 * _SAME and agree.mean() > 0.85)
 
     axes = [
-        axis
-        for axis in np.eye(3)
-        if all(bears(Rotation.from_rotvec(angle * axis).as_matrix()) for angle in _ODD_TURNS)
+        axis for axis in np.eye(3) if all(bears(Rotation.from_rotvec(angle * axis).as_matrix()) for angle in _ODD_TURNS)
     ]
     if len(axes) > 1:
         return Symmetry(np.eye(3)[None], np.eye(3))

@@ -121,8 +121,15 @@ class Surface:
 
 
 def outline_evidence(
-    patch: Patch, seen: Mask, expected: Mask, free: Mask, depth: NDArray[np.float32], T: Array, focal: float,
-    correlation: int, config: RefineConfig,
+    patch: Patch,
+    seen: Mask,
+    expected: Mask,
+    free: Mask,
+    depth: NDArray[np.float32],
+    T: Array,
+    focal: float,
+    correlation: int,
+    config: RefineConfig,
 ) -> Evidence:
     """Return what the outline says about the pose ``T`` (4, 4) of the model's centre.
 

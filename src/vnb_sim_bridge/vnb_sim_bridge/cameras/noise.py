@@ -89,9 +89,7 @@ def _incidence(z: Depth, camera: CameraDescription) -> Depth:
     return np.degrees(np.arccos(np.clip(cosine, np.float32(0.0), np.float32(1.0))))
 
 
-def _noise(
-    z: Depth, tilt: Depth, camera: CameraDescription, defects: DepthDefects, rng: np.random.Generator
-) -> Depth:
+def _noise(z: Depth, tilt: Depth, camera: CameraDescription, defects: DepthDefects, rng: np.random.Generator) -> Depth:
     if camera.principle == "active_stereo":
         sigma = z**2 * np.float32(camera.disparity_noise / (camera.fx * camera.baseline))
     else:

@@ -52,9 +52,7 @@ class CameraRig:
         UnknownNameError: If a camera is not known.
     """
 
-    def __init__(
-        self, world: World, names: Sequence[str] = CAMERAS, defects: DepthDefects | None = None
-    ) -> None:
+    def __init__(self, world: World, names: Sequence[str] = CAMERAS, defects: DepthDefects | None = None) -> None:
         self.cameras = tuple(load_camera(name) for name in names)
         self._world = world
         self._defects = defects
