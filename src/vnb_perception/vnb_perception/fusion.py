@@ -65,6 +65,8 @@ class FusionConfig:
 
     Attributes:
         weighing: ``fixed`` (0.5, as in the paper), ``trace`` or ``determinant`` (the weight that makes it least).
+        shrink: Factor on the intersected covariance. 1 is safe whatever the correlation of the errors; 0.5 is right for
+            errors of the same size that are independent, as those of two cameras were measured to be nearly.
         gate: Probability beyond which two estimates disagree: of a difference this large between consistent ones.
         drift_translation, drift_rotation: Standard deviation that a held pose gains [m/sqrt(s)], [rad/sqrt(s)].
         fresh: Age up to which a pose counts as seen now [s]: the time from one image to the next.
@@ -73,6 +75,7 @@ class FusionConfig:
     """
 
     weighing: str = "fixed"
+    shrink: float = 0.5
     gate: float = 0.999
     drift_translation: float = 0.002
     drift_rotation: float = 0.02
@@ -84,7 +87,7 @@ class FusionConfig:
         WEIGHINGS[self.weighing]
         if not 0.0 < self.gate < 1.0:
             raise ConfigError(f"fusion gate: got {self.gate}, expected a probability in (0, 1)")
-        for name in ("drift_translation", "drift_rotation", "fresh", "hold", "window"):
+        for name in ("shrink", "drift_translation", "drift_rotation", "fresh", "hold", "window"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"fusion {name}: got {getattr(self, name)}, expected more than 0")
 
@@ -167,7 +170,7 @@ def intersect(
         Status.OK,
         "",
         pose_of(T),
-        0.5 * (covariance + covariance.T),
+        0.5 * config.shrink * (covariance + covariance.T),
         w * first.fitness + (1 - w) * second.fitness,
         float(np.sqrt(w * first.rmse**2 + (1 - w) * second.rmse**2)),
         min(first.occlusion, second.occlusion),

@@ -133,6 +133,8 @@ class PoseFusionNode(VnbNode):
             if seen:
                 self._fused.clear()
             estimate = self._fusion.at(stamp / 1e9)
+            if expects and not seen and not estimate.has_pose:
+                continue  # overtaken before its images came, at the very start: there is nothing to say about it
             self._out.publish(estimate_to_message(estimate, message.header.stamp, message.step, self._object))
 
 

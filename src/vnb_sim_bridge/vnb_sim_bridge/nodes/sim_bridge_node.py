@@ -152,8 +152,9 @@ class SimBridgeNode(VnbNode):
 
     def close(self) -> None:
         """See :class:`VnbNode`; the fingers keep their last targets."""
+        if not self.closing.is_set():
+            self._worker.submit(self.bridge.close)
         super().close()
-        self._worker.submit(self.bridge.close)
         self._worker.shutdown(wait=True)
 
     def claim(self, what: str) -> None:
