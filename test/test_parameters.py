@@ -12,7 +12,8 @@ pytest.importorskip("vnb_msgs")
 
 from vnb_bringup.graph.composition import composed_graph
 from vnb_bringup.graph.processes import ros_arguments
-from vnb_bringup.graph.roster import MODULES, GraphSettings, node_parameters
+from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES, GraphSettings, node_parameters
+from vnb_sim_bridge.conditions import Conditions
 
 pytestmark = pytest.mark.ros
 
@@ -22,12 +23,13 @@ OURS = ("start_type_description_service", "use_sim_time")
 
 def test_files_and_descriptions_match_the_nodes() -> None:
     declared: dict[str, set[str]] = {}
-    with composed_graph(GraphSettings(object_name="cube", belief="prior")) as graph:
+    cameras = Conditions(pose_source="cameras")
+    with composed_graph(GraphSettings(object_name="cube", belief="prior", conditions=cameras)) as graph:
         for name, node in graph.nodes.items():
             declared[name] = {p for p in node._parameters if p not in OURS}
             assert [p for p in declared[name] if not node.describe_parameter(p).description] == []
-    assert set(declared) == {*MODULES, "conductor"}
-    given = node_parameters(GraphSettings(checkpoint=Path("x.pt")))
+    assert set(declared) == {*MODULES, *CAMERA_MODULES, "conductor"}
+    given = node_parameters(GraphSettings(checkpoint=Path("x.pt"), conditions=cameras))
     assert [(name, key) for name, values in given.items() for key in values if key not in declared[name]] == []
     everything = set().union(*declared.values())
     files = sorted(CONFIG.glob("*.yaml"))

@@ -50,6 +50,7 @@ class EstimatorConfig:
         least_inliers: Share of points on the refined surface below which it is.
         sunk: Depth under the table at which no object can be [m].
         rays: Of the expected view.
+        track_iterations: Of the refinement of a pose that was known a moment ago.
     """
 
     segment: SegmentConfig = field(default_factory=SegmentConfig)
@@ -63,6 +64,7 @@ class EstimatorConfig:
     least_inliers: float = 0.8
     sunk: float = 0.005
     rays: int = 6000
+    track_iterations: int = 2
 
     def __post_init__(self) -> None:
         for name in ("least_fitness", "least_overlap", "most_occlusion"):
@@ -77,6 +79,7 @@ class _View:
     depth: NDArray[np.float32]
     expected: Mask
     free: Mask
+    beside: Mask
     occlusion: float
     overlap: float
 
@@ -186,7 +189,7 @@ class PoseEstimator:
         cluster = _joined(near, centre[:3, 3], reach)
         if len(cluster.points) < self.config.least_points:
             return None
-        fit = self._refined(cluster, self._icp.track(cluster.points, centre), moment)
+        fit = self._refined(cluster, self._icp.track(cluster.points, centre), moment, self.config.track_iterations)
         return None if self._fault(fit) else fit
 
     def _fit(self, cluster: Cluster, moment: _Moment) -> _Fit | None:
@@ -222,7 +225,7 @@ class PoseEstimator:
             return f"the masks overlap by {fit.view.overlap:.2f}, less than {config.least_overlap}"
         return ""
 
-    def _refined(self, cluster: Cluster, candidate: Registration, moment: _Moment) -> _Fit:
+    def _refined(self, cluster: Cluster, candidate: Registration, moment: _Moment, iterations: int = 0) -> _Fit:
         image, robot = moment.image, moment.robot
         patch = patch_around(cluster, self.intrinsics, self._place, 10, self.config.rays)
         seen = patch.mask(cluster)
@@ -231,8 +234,11 @@ class PoseEstimator:
         hand = None if robot is None else robot.scene(candidate.T_world_centre[:3, 3], 0.5 * self.model.diameter + 0.3)
         hand_depth = None if hand is None else patch.cast(hand)
         T = candidate.T_world_centre
-        for _ in range(self.config.refine.iterations):
-            view = self._view(T, patch, seen, blind, hand_depth, moment)
+        beside: Mask | None = None
+        for _ in range(iterations or self.config.refine.iterations):
+            # What is too close to the robot to be told from it hardly changes while the pose moves by millimetres.
+            view = self._view(T, patch, seen, blind, hand_depth, moment, beside)
+            beside = view.beside
             evidence = self._evidence(cluster, T, patch, seen, view)
             T = moved(T, solve(evidence))
         view = self._view(T, patch, seen, blind, hand_depth, moment)
@@ -253,19 +259,23 @@ class PoseEstimator:
         blind: Mask,
         hand: NDArray[np.float32] | None,
         moment: _Moment,
+        beside: Mask | None = None,
     ) -> _View:
-        """Return what should be seen with the model's centre at ``T``."""
+        """Return what should be seen with the model's centre at ``T``; ``beside`` where it is known already."""
         depth = patch.cast(self._scene, T)
         whole = np.isfinite(depth)
         points = patch.points(np.where(whole, depth, 1.0))
         plane, margin = moment.plane, self.config.segment.table_margin
         height = points[..., 2] - (points[..., :2] @ plane[:2] + plane[2])
         cut = height < margin
-        beside = np.zeros_like(whole)
         hidden = np.zeros_like(whole)
         if hand is not None and moment.robot is not None:
             hidden = whole & (hand < depth)
-            beside[whole] = moment.robot.near(points[whole], self.config.segment.robot_margin)
+            if beside is None:
+                beside = np.zeros_like(whole)
+                beside[whole] = moment.robot.near(points[whole], self.config.segment.robot_margin)
+        if beside is None:
+            beside = np.zeros_like(whole)
         expected = whole & ~cut & ~hidden & ~beside
         # What is seen at a grazing angle may be measured or not, and the filter of edges may take it.
         vague = blind | (expected & steep(depth, expected, self._edge_step(depth, patch.stride)))
@@ -281,7 +291,7 @@ class PoseEstimator:
         union = int((shrunk | sure).sum())
         overlap = float((shrunk & sure).sum()) / union if union else 0.0
         occlusion = float(hidden.sum()) / visible if visible else 1.0
-        return _View(depth, expected, ~other, occlusion, overlap)
+        return _View(depth, expected, ~other, beside, occlusion, overlap)
 
     def _edge_step(self, depth: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
         """Return the step of depth [m] from which the filter of edges may take a pixel."""

@@ -79,7 +79,7 @@ class FusionConfig:
     gate: float = 0.999
     drift_translation: float = 0.002
     drift_rotation: float = 0.02
-    fresh: float = 0.25
+    fresh: float = 0.5
     hold: float = 30.0
     window: float = 0.05
 

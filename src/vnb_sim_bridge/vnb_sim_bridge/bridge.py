@@ -34,8 +34,8 @@ TORQUE_LENGTH = 0.05
 LIFTED_SHARE = 0.8
 PROBE_HEIGHT = 0.005
 """Height to which a probe can raise the hand [m]."""
-CAMERA_PERIOD = 5
-"""Decision steps from one look of the cameras to the next: five estimates a second."""
+CAMERA_PERIOD = 10
+"""Decision steps from one look of the cameras to the next, 0.4 s: in lockstep the world waits for every estimate."""
 
 
 @dataclass(frozen=True)

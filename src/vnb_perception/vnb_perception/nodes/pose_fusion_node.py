@@ -32,7 +32,7 @@ class PoseFusionConfig:
     cameras: tuple[str, ...] = parameter(("astra", "d435i"), "cameras whose estimates are fused; one is enough")
     object_name: str = parameter("mustard_bottle", "object until another is named on target_object")
     lockstep: bool = parameter(True, "true: a step waits for the images of its moment; false: it takes what is there")
-    camera_period: int = parameter(5, "decision steps from one image to the next, in lockstep; that of the bridge", 1)
+    camera_period: int = parameter(10, "decision steps from one image to the next, in lockstep; that of the bridge", 1)
     fusion: FusionConfig = field(default_factory=FusionConfig)
 
 
