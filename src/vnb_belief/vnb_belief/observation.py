@@ -15,7 +15,6 @@ from vnb_grasp.errors import ShapeError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.frames.se3 import invert, log_so3
 
-
 FREE_TURN = 0.5 * math.pi**2 / 3
 """Variance of an angle [rad^2], half that of a uniform one, beyond which it is free: of a symmetric object."""
 

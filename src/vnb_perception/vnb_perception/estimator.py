@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ class EstimatorConfig:
         least_fitness: Below it an estimate is declared poor.
         least_overlap: Overlap of the masks below which it is.
         most_occlusion: Share hidden by the robot above which it is.
+        most_spread: Standard deviation of the position, in its worst direction, above which it is [m].
         size_slack: Length by which a cluster may exceed the object's diagonal [m].
         least_inliers: Share of points on the refined surface below which it is.
         sunk: Depth under the table at which no object can be [m].
@@ -60,6 +61,7 @@ class EstimatorConfig:
     least_fitness: float = 0.8
     least_overlap: float = 0.75
     most_occlusion: float = 0.8
+    most_spread: float = 0.012
     size_slack: float = 0.03
     least_inliers: float = 0.8
     sunk: float = 0.005
@@ -219,6 +221,10 @@ class PoseEstimator:
             return f"the robot hides {fit.view.occlusion:.0%} of the object"
         if fit.evidence.inliers < config.least_inliers:
             return f"{fit.evidence.inliers:.0%} of the points are on the surface, less than {config.least_inliers:.0%}"
+        spread = covariance(fit.evidence, fit.T, self.model, self.camera, config.refine)[:3, :3]
+        vague = float(np.sqrt(np.linalg.eigvalsh(spread)[-1]))
+        if vague > config.most_spread:
+            return f"the place is known to {1000 * vague:.0f} mm only"
         if self._lowest(fit.T, fit.plane) < -config.sunk:
             return f"the object would reach {-1000 * self._lowest(fit.T, fit.plane):.0f} mm into the table"
         if fit.view.overlap < config.least_overlap:
@@ -235,17 +241,21 @@ class PoseEstimator:
         hand_depth = None if hand is None else patch.cast(hand)
         T = candidate.T_world_centre
         beside: Mask | None = None
-        for _ in range(iterations or self.config.refine.iterations):
+        rounds = iterations or self.config.refine.iterations
+        for i in range(rounds):
             # What is too close to the robot to be told from it hardly changes while the pose moves by millimetres.
             view = self._view(T, patch, seen, blind, hand_depth, moment, beside)
             beside = view.beside
-            evidence = self._evidence(cluster, T, patch, seen, view)
+            # At first outlines may be far apart: a long object of which the picture shows a part has slid along itself.
+            evidence = self._evidence(cluster, T, patch, seen, view, 6.0 if i < rounds - 2 else 1.0)
             T = moved(T, solve(evidence))
         view = self._view(T, patch, seen, blind, hand_depth, moment)
         return _Fit(T, self._evidence(cluster, T, patch, seen, view), candidate, view, cluster, moment.plane)
 
-    def _evidence(self, cluster: Cluster, T: Array, patch: Patch, seen: Mask, view: _View) -> Evidence:
-        config = self.config.refine
+    def _evidence(
+        self, cluster: Cluster, T: Array, patch: Patch, seen: Mask, view: _View, widening: float = 1.0
+    ) -> Evidence:
+        config = replace(self.config.refine, outline_gate=widening * self.config.refine.outline_gate)
         surface = self._surface.evidence(cluster, T, self.camera, config)
         return surface + outline_evidence(
             patch, seen, view.expected, view.free, view.depth, T, self.intrinsics.fx, self.camera.correlation, config
@@ -284,6 +294,7 @@ class PoseEstimator:
         other = ndimage.binary_dilation(other, iterations=2)
         if hand is not None:
             other |= ndimage.binary_dilation(np.isfinite(hand), iterations=2)
+        other |= self._picture_edge(patch)
         visible = int(whole.sum())
         # The filter of edges takes a pixel off the measured mask.
         shrunk = (ndimage.binary_erosion(expected) if patch.stride == 1 else expected) & ~vague
@@ -292,6 +303,13 @@ class PoseEstimator:
         overlap = float((shrunk & sure).sum()) / union if union else 0.0
         occlusion = float(hidden.sum()) / visible if visible else 1.0
         return _View(depth, expected, ~other, beside, occlusion, overlap)
+
+    def _picture_edge(self, patch: Patch) -> Mask:
+        """Return the pixels (H, W) at the picture's edge: what is cut off there has no outline there."""
+        near = 2 * patch.stride + 1
+        rows = (patch.rows < near) | (patch.rows >= self.intrinsics.height - near)
+        columns = (patch.columns < near) | (patch.columns >= self.intrinsics.width - near)
+        return np.asarray(rows[:, None] | columns[None, :])
 
     def _edge_step(self, depth: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
         """Return the step of depth [m] from which the filter of edges may take a pixel."""
