@@ -32,7 +32,7 @@ def stand() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    """Return what draws depth (height, width) [m] of objects at poses, with the noise of the camera if a seed is given."""
+    """Return what draws depth (height, width) [m] of objects at poses, with the camera's noise if a seed is given."""
 
     def picture(camera_name: str, things: list[tuple[str, np.ndarray]], seed: int | None = None) -> np.ndarray:
         camera = load_camera(camera_name)

@@ -78,8 +78,8 @@ def test_two_of_them_are_ambiguous_and_a_different_neighbour_is_not(draw: Draw, 
     one, other = stand(model, x=-0.12), stand(model, x=0.02, y=0.80)
     estimator = PoseEstimator(load_camera("astra"), model)
     assert estimator.estimate(draw("astra", [("cube", one), ("cube", other)], seed=4)).status is Status.AMBIGUOUS
-    ball = stand(described_model("tennis_ball"), x=0.02, y=0.80)
-    found = estimator.estimate(draw("astra", [("cube", one), ("tennis_ball", ball)], seed=4))
+    box = stand(described_model("box"), x=0.02, y=0.80)
+    found = estimator.estimate(draw("astra", [("cube", one), ("box", box)], seed=4))
     assert found.status is Status.OK, found.reason
     assert error_of(found, "cube", one)[0] < 0.004
 
