@@ -76,7 +76,7 @@ def measure_poses(
     config: EstimatorConfig | None = None,
     fusion: FusionConfig | None = None,
     on_pose: Callable[[int], None] | None = None,
-    hand_q: Callable[[TrialPose, World], None] | None = None,
+    place_robot: Callable[[TrialPose, World], None] | None = None,
 ) -> list[Measurement]:
     """Return one measurement per pose for each camera, and one for both together.
 
@@ -85,7 +85,7 @@ def measure_poses(
         config: Of the estimators.
         fusion: Of the fusion.
         on_pose: Called with the number of poses done.
-        hand_q: Places arm and hand for a pose; they stay at home if None.
+        place_robot: Places arm and hand for a pose; they stay at home if None.
     """
     done: list[Measurement] = []
     torch.set_num_threads(1)
@@ -99,8 +99,8 @@ def measure_poses(
             world.reset(Scenario(name, seed=pose.seed))
             place = Pose.from_matrix(torch.from_numpy(pose.T_world_object))
             world.set_object_pose(place.position.numpy(), place.quaternion.numpy())
-            if hand_q is not None:
-                hand_q(pose, world)
+            if place_robot is not None:
+                place_robot(pose, world)
             placed = robot.place(world.arm_q(), world.hand_q())
             estimates = []
             for estimator, frame in zip(estimators, rig.take(0), strict=True):
