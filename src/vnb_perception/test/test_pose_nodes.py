@@ -207,6 +207,5 @@ def test_readings_are_found_by_time() -> None:
     assert history.at(1.1) == {"arm": ("arm", 1.1), "hand": ("hand", 1.1)}
     assert history.at(1.17) == {"arm": ("arm", 1.2), "hand": ("hand", 1.2)}
     assert history.at(1.3) is None  # nearer ones may still come
-    assert history.verdict(0.5) and not history.verdict(1.2)
     history.add("arm", 0.0, ("arm", 0.0))  # a new world
     assert history.at(1.1) is None

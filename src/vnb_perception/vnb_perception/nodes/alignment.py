@@ -20,7 +20,6 @@ class JointHistory:
     def __init__(self, parts: Sequence[str], max_age: float) -> None:
         self._kept: dict[str, deque[tuple[float, Any]]] = {part: deque(maxlen=KEPT) for part in parts}
         self._max_age = max_age
-        self._new: dict[str, float] = {}
 
     def add(self, part: str, time: float, reading: Any) -> None:
         """Take a reading; time that goes backwards is a new world's, and the old one's readings are forgotten."""
@@ -28,22 +27,6 @@ class JointHistory:
         if kept and time < kept[-1][0]:
             kept.clear()
         kept.append((time, reading))
-        self._new[part] = time
-
-    def verdict(self, time: float) -> str:
-        """Return why something of ``time`` [s] has no readings and will get none; empty while it has or may.
-
-        Only readings that came since the last call count: of a world that has begun anew, pictures may come first.
-        """
-        if self._new.keys() != self._kept.keys():
-            return ""
-        first, last = min(self._new.values()), max(self._new.values())
-        self._new = {}
-        if time < first - self._max_age:
-            return f"it is {first - time:.2f} s old"
-        if time > last + self._max_age:
-            return f"it is {time - last:.2f} s in the future"
-        return ""
 
     def at(self, time: float) -> dict[str, Any] | None:
         """Return the readings at ``time`` [s], each the nearest; None while nearer ones may still come."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
@@ -15,7 +15,7 @@ from vnb_msgs.msg import ErrorCode, ObjectPose
 from vnb_grasp.description import load_arm, load_camera, load_hand
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import VnbNode
-from vnb_grasp.nodes.conversions import in_order, seconds
+from vnb_grasp.nodes.conversions import in_order, nanoseconds, seconds
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
 from vnb_perception.estimate import PoseEstimate, Status, no_estimate
@@ -28,6 +28,28 @@ from vnb_perception.tracking import CameraTracker
 
 _QUIET = (Status.NO_OBJECT, Status.POOR, Status.AMBIGUOUS)
 """What a camera cannot see is no fault of anybody; it stands in the estimate and in no diagnostic."""
+
+
+_KEPT = 4
+"""Images that wait for their joints at most."""
+_LATE = 22
+"""Readings of joints of another time after which an image's own will not come: more than the topics can have queued."""
+
+
+@dataclass
+class _Waiting:
+    """An image that waits for its joints.
+
+    Attributes:
+        image: The message.
+        time: Its stamp [s].
+        off, gap: Readings of joints too far from it so far, and the last one's distance [s].
+    """
+
+    image: Image
+    time: float
+    off: int = 0
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,8 +80,8 @@ class PoseEstimatorNode(VnbNode):
         self._robot = RobotShape(self._hand, self._arm)
         self._look_for(config.object_name)
         self._joints = JointHistory(("arm", "hand"), config.max_age)
-        self._info: CameraInfo | None = None
-        self._pending: Image | None = None
+        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
+        self._waiting: deque[_Waiting] = deque()
         self._out = self.create_publisher(ObjectPose, f"{config.camera}/object_pose", qos.CHAIN)
         inputs = MutuallyExclusiveCallbackGroup()
         for kind, topic, take, profile in (
@@ -82,56 +104,62 @@ class PoseEstimatorNode(VnbNode):
                 self._look_for(message.data)
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
-        self._try()
+        self._infos[nanoseconds(message.header.stamp)] = message
+        while len(self._infos) > _KEPT:
+            self._infos.popitem(last=False)
+        self._answer_ready()
 
     def _on_image(self, message: Image) -> None:
-        if self._pending is not None:
-            self._answer(self._pending, self._stale(self._pending, "another one has come before its joints"))
-        self._pending = message
-        self._try()
+        self._waiting.append(_Waiting(message, seconds(message.header.stamp)))
+        while len(self._waiting) > _KEPT:
+            old = self._waiting.popleft()
+            self._answer(old.image, self._stale(old, "its joints or its intrinsics have not come"))
+        self._answer_ready()
 
     def _on_joints(self, part: str, message: JointState) -> None:
-        self._joints.add(part, seconds(message.header.stamp), message)
-        self._try()
+        time = seconds(message.header.stamp)
+        self._joints.add(part, time, message)
+        for waiting in self._waiting:
+            if abs(time - waiting.time) > self.config.max_age:
+                waiting.off, waiting.gap = waiting.off + 1, time - waiting.time
+        self._answer_ready()
 
-    def _try(self) -> None:
-        """Answer the image that waits, once the joints of its time and its intrinsics are there."""
-        image = self._pending
-        if image is None:
-            return
-        time = seconds(image.header.stamp)
-        late = self._joints.verdict(time)
-        if late:
-            self._pending = None
-            self._answer(image, self._stale(image, late))
-            return
-        joints = self._joints.at(time)
-        if joints is None or self._info is None or self._info.header.stamp != image.header.stamp:
-            return
-        self._pending = None
-        self._answer(image, self._estimate(time, image, joints))
+    def _answer_ready(self) -> None:
+        """Answer the images, in order, whose joints and intrinsics are there or will never come."""
+        while self._waiting:
+            first = self._waiting[0]
+            joints = self._joints.at(first.time)
+            info = self._infos.get(nanoseconds(first.image.header.stamp))
+            if joints is not None and info is not None:
+                self._waiting.popleft()
+                self._answer(first.image, self._estimate(first, info, joints))
+            elif first.off >= _LATE:
+                self._waiting.popleft()
+                where = "old" if first.gap > 0 else "in the future"
+                self._answer(first.image, self._stale(first, f"by the joints it is {abs(first.gap):.2f} s {where}"))
+            else:
+                return
 
-    def _estimate(self, time: float, image: Image, joints: dict[str, JointState]) -> PoseEstimate:
+    def _estimate(self, waiting: _Waiting, info: CameraInfo, joints: dict[str, JointState]) -> PoseEstimate:
         failed: list[PoseEstimate] = []
 
         def note(code: int, text: str) -> None:
             failed.append(no_estimate(self._camera.name, Status.BAD_INPUT, text))
 
         with self.border(note):
-            intrinsics = intrinsics_from_message(self._info)
-            q = tuple(
-                np.asarray(in_order(names, joints[part].name, joints[part].position, f"{part} joints"))
+            intrinsics = intrinsics_from_message(info)
+            q = [
+                in_order(names, joints[part].name, joints[part].position, f"{part} joints")
                 for part, names in (("arm", self._arm.joint_names), ("hand", self._hand.joint_names))
-            )
-            estimate = self._tracker.update(time, raw_image(image), q, intrinsics)  # type: ignore[arg-type]
+            ]
+            estimate = self._tracker.update(waiting.time, raw_image(waiting.image), (q[0], q[1]), intrinsics)
             if not estimate.ok and estimate.status not in _QUIET:
                 self.diagnose(ErrorCode.PERCEPTION, estimate.reason)
             return estimate
         return failed[0] if failed else no_estimate(self._camera.name, Status.BAD_INPUT, "the node is closing")
 
-    def _stale(self, image: Image, why: str) -> PoseEstimate:
-        reason = f"image of {self._camera.name} at {seconds(image.header.stamp):.3f} s: {why}"
+    def _stale(self, waiting: _Waiting, why: str) -> PoseEstimate:
+        reason = f"image of {self._camera.name} at {waiting.time:.3f} s: {why}"
         self.diagnose(ErrorCode.PERCEPTION, reason)
         return no_estimate(self._camera.name, Status.STALE, reason)
 
