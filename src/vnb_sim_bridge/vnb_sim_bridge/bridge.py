@@ -110,7 +110,6 @@ class SimBridge:
         if camera_period < 1:
             raise ConfigError(f"camera_period: got {camera_period} decision steps, expected at least 1")
         self._make_pose_source, self.camera_period = make_pose_source, camera_period
-        self.sensors: SensorSuite | None = None  # type: ignore[assignment]
         self.parameters = parameters or WorldParameters()
         self.latency = _checked_latency(latency)
         self.disturbance_scale = _checked_scale(disturbance_scale)
@@ -119,8 +118,6 @@ class SimBridge:
         self._open(scenario)
 
     def _open(self, scenario: Scenario) -> None:
-        if self.sensors is not None:
-            self.sensors.pose.close()
         self.world = World(scenario, self.parameters)
         self.kinematics = ArmKinematics(self.world)
         self.sensors = SensorSuite(self.world, pose=self._make_pose_source(self.world))
@@ -135,6 +132,7 @@ class SimBridge:
             world.scenario.torque_scale,
         )
         if not same:
+            self.close()
             self._open(scenario)
             return
         world.reset(scenario)

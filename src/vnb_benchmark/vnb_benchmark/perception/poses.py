@@ -77,7 +77,7 @@ def pegboard_poses(objects: Sequence[str], repeats: int, seed: int) -> tuple[Tri
     """
     if repeats < 1:
         raise ConfigError(f"pegboard repeats: got {repeats}, expected at least 1")
-    poses = []
+    poses: list[TrialPose] = []
     for name in objects or known_objects():
         nodes = sub_grid(name)
         for number, offset in enumerate(PEG_OFFSETS):

@@ -129,15 +129,17 @@ def mesh_model(path: Path, name: str = "", scale: float = 1.0) -> ObjectModel:
 
 def primitive_mesh(primitives: Sequence[Primitive]) -> trimesh.Trimesh:
     """Return the triangles of primitives, one after the other; where they overlap, some lie inside."""
-    parts = []
+    parts: list[trimesh.Trimesh] = []
     for primitive in primitives:
         part = _part(primitive)
         w, x, y, z = primitive.quaternion
         place = np.eye(4)
         place[:3, :3] = Rotation.from_quat([x, y, z, w]).as_matrix()
         place[:3, 3] = primitive.position
-        parts.append(part.apply_transform(place))
-    return trimesh.util.concatenate(parts)
+        part.apply_transform(place)
+        parts.append(part)
+    whole: trimesh.Trimesh = trimesh.util.concatenate(parts)
+    return whole
 
 
 def _part(primitive: Primitive) -> trimesh.Trimesh:
