@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from vnb_grasp.errors import ConfigError
 from vnb_perception.objects.model import ObjectModel
@@ -108,9 +109,9 @@ class Icp:
         result = o3d.pipelines.registration.registration_icp(
             cloud, self._target, reach, _inverse(start), self._estimation, criteria
         )
-        fitness, rmse = float(result.fitness), float(result.inlier_rmse)
+        fitness, rmse = round(float(result.fitness), 9), round(float(result.inlier_rmse), 9)
         score = fitness - self.config.rmse_weight * rmse
-        return Registration(_inverse(np.asarray(result.transformation)), fitness, rmse, score)
+        return Registration(_rounded(_inverse(np.asarray(result.transformation))), fitness, rmse, score)
 
     def _different(self, candidates: list[Registration]) -> list[Registration]:
         kept: list[Registration] = []
@@ -128,6 +129,18 @@ def _cloud(points: Array, count: int) -> Any:
     """Return at most about ``count`` of the points, evenly taken, as open3d's own type."""
     chosen = points[:: max(len(points) // count, 1)]
     return o3d.geometry.PointCloud(o3d.utility.Vector3dVector(chosen))
+
+
+def _rounded(transform: Array) -> Array:
+    """Return a transform (4, 4) to the micrometre and microradian.
+
+    open3d adds up in threads, in an order that is not fixed; what follows must not depend on the last bits of its sums.
+    """
+    result = np.eye(4)
+    turn = Rotation.from_matrix(transform[:3, :3]).as_rotvec()
+    result[:3, :3] = Rotation.from_rotvec(np.round(turn, 6)).as_matrix()
+    result[:3, 3] = np.round(transform[:3, 3], 6)
+    return result
 
 
 def _inverse(transform: Array) -> Array:
