@@ -127,7 +127,8 @@ class PoseFusionNode(VnbNode):
             stamp = nanoseconds(message.header.stamp)
             seen = stamp in self._fused
             expects = self.config.lockstep and message.step % self.config.camera_period == 0
-            if expects and not seen and len(self._steps) == 1:
+            overtaken = any(nanoseconds(step.header.stamp) != stamp for step in self._steps)
+            if expects and not seen and not overtaken:
                 return
             self._steps.pop(0)
             if seen:

@@ -170,7 +170,11 @@ class SimBridgeNode(VnbNode):
     def release(self) -> None:
         """End a motion; in the world's thread."""
         self.moving = ""
-        self.publish_idle()
+        if self._camera_out:
+            # A motion ends without pictures; readings that ask for a pose are published where one is looked for.
+            self.publish_joints()
+        else:
+            self.publish_idle()
 
     def refuse_while_moving(self, what: str) -> None:
         """Raise :class:`Refusal` if a motion is running."""
