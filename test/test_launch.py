@@ -16,7 +16,7 @@ from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch_ros.actions import Node
 
-from vnb_bringup.graph.roster import MODULES
+from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES
 from vnb_bringup.hardware.roster import NODES
 
 pytestmark = pytest.mark.ros
@@ -40,7 +40,8 @@ def test_every_argument_is_described_and_every_node_is_started() -> None:
     assert "mustard_bottle" in arguments["object"].choices and "vnb" in arguments["method"].choices
     (group,) = (entity for entity in entities if isinstance(entity, GroupAction))
     started = {action.node_executable for action in group.get_sub_entities() if isinstance(action, Node)}
-    assert started == {f"{name}_node" for name in MODULES} | {"trial_node"}
+    cameras = {module.rpartition(".")[2] for module in CAMERA_MODULES.values()}
+    assert started == {f"{name}_node" for name in MODULES} | cameras | {"trial_node"}
 
 
 def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:

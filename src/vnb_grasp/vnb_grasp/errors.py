@@ -48,6 +48,12 @@ class NonFiniteError(VnbError):
     code = 20
 
 
+class PerceptionError(VnbError):
+    """An image, a mesh or an estimate cannot be used. Says which camera or file, and why."""
+
+    code = 21
+
+
 class CheckpointError(VnbError):
     """A checkpoint has another layout or version than this code, or is damaged."""
 

@@ -45,6 +45,9 @@ def main(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint of the learned belief.", show_default="shipped")
     ] = None,
+    pose_source: Annotated[
+        str, typer.Option(help="What estimates the object's pose: cameras, or a sensor with a stated error.")
+    ] = "cameras",
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures and a film.")] = True,
     battery: Annotated[bool, typer.Option("--battery/--no-battery", help="Run the 28 disturbance tests.")] = True,
     ros: Annotated[
@@ -100,6 +103,7 @@ def main(
         scenario, settings = case.scenario, replace(settings, conditions=case.conditions)
         name = f"{Path(scenario_reference.rpartition('#')[0]).stem}-{case.index}"
     with known_names():
+        settings = replace(settings, conditions=replace(settings.conditions, pose_source=pose_source))
         _check(scenario, settings)
     out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)

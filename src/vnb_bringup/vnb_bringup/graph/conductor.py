@@ -26,7 +26,7 @@ from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.report.from_episode import checkpoint_hash, versions
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, battery_records
-from vnb_grasp.errors import ConfigError, MotionError, VnbError
+from vnb_grasp.errors import ConfigError, MotionError, PerceptionError, VnbError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode
@@ -204,7 +204,7 @@ class TrialConductor(VnbNode):
             parts = self._rest(FIRST_REST)
             try:
                 approach = scene.choose_approach(*_estimates(scene, parts), order=attempts.order)
-            except MotionError:  # out of reach now, perhaps toppled: there is nothing to lift
+            except (MotionError, PerceptionError):  # out of reach or sight now, perhaps toppled
                 trial.abstained = trial.empty = True
                 return approach
             self._move(approach_motions(approach))
@@ -385,10 +385,12 @@ class _Trial:
 
 
 def _estimates(scene: PlanningScene, parts: dict[str, Any]) -> tuple[Pose, Any]:
-    """Return where the readings of a rest say that object and arm are."""
-    arm = parts["arm"]
+    """Return where the readings of a rest say that object and arm are; raises :class:`PerceptionError`."""
+    arm, seen = parts["arm"], parts["object"]
+    if seen.status not in (ObjectPose.OK, ObjectPose.HELD):
+        raise PerceptionError(f"the object's pose is not known: {seen.reason or 'nothing has looked'}")
     arm_q = in_order(scene.world.arm.joint_names, arm.name, arm.position, "arm joints")
-    return pose_from_message(parts["object"].pose.pose), arm_q
+    return pose_from_message(seen.pose.pose), arm_q
 
 
 def _checked(answer: Any) -> Any:
