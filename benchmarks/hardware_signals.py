@@ -45,6 +45,7 @@ from vnb_hardware.hand.frames import FrameType
 DRIVERS = ("hand_driver", "arm_driver")
 CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
 END_TIME = 30.0
+_AGAIN = 3.0
 READY_TIME = 300.0
 
 
@@ -57,16 +58,17 @@ class Mover:
         self._executor.add_node(self.node)
         self._fingers = self.node.create_publisher(HandCommand, "hand/command", 1)
         self._arm = ActionClient(self.node, MoveArm, "arm/move")
-        self._sent = False
+        self._sent = 0.0
 
     def go_on(self, goal: list[float]) -> None:
         """Move everything on for a moment."""
         message = HandCommand(mode=HandCommand.VELOCITY, velocity=CLOSING)
         message.header.stamp = self.node.get_clock().now().to_msg()
         self._fingers.publish(message)
-        if not self._sent and self._arm.server_is_ready():
+        now = time.monotonic()
+        if now - self._sent > _AGAIN and self._arm.server_is_ready():  # goals before the activation are refused
             self._arm.send_goal_async(MoveArm.Goal(kind=MoveArm.Goal.JOINT, positions=goal, speed_scale=0.1))
-            self._sent = True
+            self._sent = now
         self._executor.spin_once(timeout_sec=0.02)
 
     def close(self) -> None:
