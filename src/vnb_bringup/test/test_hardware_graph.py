@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields, is_dataclass
-from typing import Any
 
 import pytest
 
@@ -22,6 +20,7 @@ from vnb_bringup.report.json_report import result_json, schema
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.testing import complaints
 from vnb_grasp.errors import ConfigError, UnknownNameError
+from vnb_grasp.nodes.parameters import parameter_descriptions
 from vnb_hardware.nodes.arm_driver_node import ArmDriverConfig
 from vnb_hardware.nodes.decision_node import DecisionConfig
 from vnb_hardware.nodes.hand_driver_node import HandDriverConfig
@@ -43,19 +42,10 @@ CONFIGS = {
 SETTINGS = TrialSettings("scripted", "prior", battery=False)
 
 
-def parameter_names(config: Any, prefix: str = "") -> set[str]:
-    """Return the parameters that a configuration dataclass declares."""
-    names: set[str] = set()
-    for item in fields(config):
-        value = getattr(config, item.name)
-        names |= parameter_names(value, f"{prefix}{item.name}.") if is_dataclass(value) else {prefix + item.name}
-    return names
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_parameter_that_is_given_exists(name: str) -> None:
     given = set(hardware_parameters(GraphSettings(), Connections())[name]) | set(EMULATED_DEADLINES.get(name, {}))
-    assert given <= parameter_names(CONFIGS[name]())
+    assert given <= set(parameter_descriptions(CONFIGS[name]))
 
 
 def test_every_node_runs_in_one_process_and_can_be_imported() -> None:

@@ -40,7 +40,7 @@ CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
 @contextmanager
 def running(channel: str, **parameters: Any) -> Iterator[tuple[Any, HandDriverNode, EmulatedHand]]:
     hand = EmulatedHand()
-    given = {"bus.interface": "virtual", "bus.channel": channel, **parameters}
+    given = {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5, **parameters}
     with HandServer(hand, VirtualPort(channel)), nodes(DOMAIN, (HandDriverNode, given)) as (observer, node):
         yield observer, node, hand
 

@@ -91,15 +91,30 @@ class Robot:
 def robot(channel: str, **supervisor: float) -> Iterator[Robot]:
     hand, arm = EmulatedHand(), ArmEmulator(ports=(0, 0, 0, 0), start=READY)
     calls, cnde, _, text = arm.ports
-    patient = {"supervisor_timeout": 1.0}
+    patient = {"supervisor_timeout": 2.0}
     with arm, HandServer(hand, VirtualPort(channel)):
         makers = (
-            (HandDriverNode, {"bus.interface": "virtual", "bus.channel": channel, **patient}),
+            (
+                HandDriverNode,
+                {
+                    "bus.interface": "virtual",
+                    "bus.channel": channel,
+                    "driver.silence": 1.5,
+                    "command_age": 0.0,
+                    **patient,
+                },
+            ),
             (
                 ArmDriverNode,
-                {"driver.rpc_port": calls, "driver.stream_port": cnde, "driver.text_port": text, **patient},
+                {
+                    "driver.rpc_port": calls,
+                    "driver.stream_port": cnde,
+                    "driver.text_port": text,
+                    "driver.stale_after": 1.0,
+                    **patient,
+                },
             ),
-            (SupervisorNode, {"hand_deadline": 1.0, "tactile_deadline": 1.5, "arm_deadline": 1.0, **supervisor}),
+            (SupervisorNode, {"hand_deadline": 2.0, "tactile_deadline": 3.0, "arm_deadline": 2.0, **supervisor}),
         )
         with nodes(DOMAIN, *makers) as (observer, hand_node, arm_node, supervisor_node):
             made = Robot(observer, hand_node, arm_node, supervisor_node, hand, arm)

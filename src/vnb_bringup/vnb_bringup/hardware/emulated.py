@@ -16,6 +16,7 @@ from vnb_sim_bridge.bridge import SimBridge
 EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
     "hand_driver": {
         "driver.silence": 8.0,
+        "driver.patience": 60.0,
         "driver.stuck_time": 12.0,
         "bus.send_timeout": 5.0,
         "command_age": 60.0,
@@ -30,7 +31,7 @@ EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
         "supervisor_timeout": 10.0,
     },
     "supervisor": {"hand_deadline": 10.0, "tactile_deadline": 10.0, "arm_deadline": 10.0, "planner_deadline": 60.0},
-    "decision": {"max_age": 8.0, "settle": 1.0, "patience": 60.0},
+    "decision": {"max_age": 8.0, "margin": 0.06, "settle": 1.0, "patience": 60.0},
     "planner": {"data_timeout": 60.0, "begin_timeout": 60.0},
 }
 """Parameters of nodes against emulated devices: these share the machine with the planner, and answer late when it is

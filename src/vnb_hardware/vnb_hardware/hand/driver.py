@@ -211,15 +211,15 @@ class HandDriver:
         goal: Array,
         duration: float,
         on_progress: Callable[[float], bool] = lambda share: True,
-        patience: float = 3.0,
     ) -> Array:
         """Go to ``goal`` (6,) [rad] in a straight line and wait until there; return the targets at the end.
+
+        A joint that has not arrived when the settings' patience ends is taken to be blocked, which is no error.
 
         Args:
             goal: Angles.
             duration: [s]; longer if the speed limit asks for it.
             on_progress: Called with the share of the way; false stops the fingers where they are and ends the motion.
-            patience: Times the duration after which a joint that has not arrived is taken to be blocked; no error.
 
         Raises:
             HoldError: If the hand is not enabled, or goes on hold on the way.
@@ -230,7 +230,7 @@ class HandDriver:
             line = self._core.servo.line
         if line is None:
             raise HardwareError("the motion ended before it began; send it again")
-        latest = line.begin + patience * (line.end - line.begin)
+        latest = line.begin + self.settings.patience * (line.end - line.begin)
         while True:
             time.sleep(_LONGEST_SLEEP)
             now, state = self._clock(), self.state()

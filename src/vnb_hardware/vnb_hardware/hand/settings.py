@@ -33,6 +33,7 @@ class HandSettings:
             fingers have stood still since the end of the horizon.
         stiffen_after: Time without commands after which fingers hold with stiffness [s]: the same torque, but as the
             servo's answer to a position error, and with the full torque limit.
+        patience: How many times its duration a motion to a goal may take before a joint is taken to be blocked.
         silence: Time without an answer after which the hand is taken for dead [s].
         touch_threshold: Sum of a finger's taxels from which on it touches something, and keeps its target on a hold.
         contact_threshold: Sum of a finger's taxels from which on it is in contact.
@@ -58,6 +59,7 @@ class HandSettings:
     horizon: float = 0.04
     command_timeout: float = 1.0
     stiffen_after: float = 0.3
+    patience: float = 3.0
     silence: float = 0.15
     touch_threshold: int = 30
     contact_threshold: int = 300
@@ -88,6 +90,8 @@ class HandSettings:
                 f"tactile_spacing: five times {self.tactile_spacing} s do not fit into a sweep of "
                 f"{self.tactile_period} s; shorten the spacing or lengthen the period"
             )
+        if self.patience < 1:
+            raise ConfigError(f"patience: got {self.patience}, expected at least 1: a motion takes its duration")
         if self.silence < 2 * self.position_period:
             raise ConfigError(
                 f"silence: got {self.silence} s, expected at least two position periods, "

@@ -57,10 +57,10 @@ class CameraDriverNode(DeviceNode):
         self._publishing = threading.Event()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._out = {topic: self._publishers(topic) for topic in TOPICS}
+        self._out = {topic: self._image_publishers(topic) for topic in TOPICS}
         self.watch_safety(0.0, config.autostart)
 
-    def _publishers(self, topic: str) -> tuple[Any, Any]:
+    def _image_publishers(self, topic: str) -> tuple[Any, Any]:
         name = f"{self.config.camera}/{topic}"
         return self.create_publisher(Image, name, qos.CHAIN), self.create_publisher(
             CameraInfo, info_topic(name), qos.CHAIN

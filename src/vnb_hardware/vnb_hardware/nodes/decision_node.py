@@ -46,6 +46,9 @@ class DecisionConfig:
     pose_age: float = parameter(
         10.0, "largest age of the object's pose in a step [s]; the hand may hide it while it closes", 0.02, 600.0
     )
+    margin: float = parameter(
+        0.0, "time after the end of a motion from which on readings count as after it [s]", 0.0, 1.0
+    )
     settle: float = parameter(0.15, "longest wait for readings from after the motion [s]", 0.0, 10.0)
     patience: float = parameter(15.0, "time without a command after which a grasp is taken to be over [s]", 0.1, 600.0)
 
@@ -107,7 +110,7 @@ class DecisionNode(VnbNode):
             if not self._deciding or message.step != self._step:
                 return  # the driver takes it or refuses it; it makes no step
             now = time.monotonic()
-            self._heard_at, self._moved_at = now, now + self.config.period
+            self._heard_at, self._moved_at = now, now + self.config.period + self.config.margin
             self._due = self._moved_at
 
     def _on_status(self, message: PlannerStatus) -> None:
