@@ -200,7 +200,7 @@ def processor_time(process: int) -> float:
 def drivers(domain: int, hand_port: str, arm: ArmEmulator, patience: float) -> Iterator[dict[str, int]]:
     """Start the nodes and yield their process numbers; at the end no process is left."""
     calls, cnde, _, text = arm.ports
-    safety = {"supervisor_timeout": patience * SUPERVISOR_TIMEOUT, "autostart": "no"}
+    safety = {"supervisor_timeout": patience * SUPERVISOR_TIMEOUT}
     own: dict[str, dict[str, Any]] = {
         "supervisor": {},
         "hand_driver": {"bus.interface": "slcan", "bus.channel": hand_port, **safety},
