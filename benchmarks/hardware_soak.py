@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,16 @@ SHORTFALL = 0.98
 """Share of a rate that a window of ten seconds must reach: it holds a few periods more or less."""
 GROWTH = 0.01
 SWING = 0.3
-CLOSING = 0.4
-PERIOD = 4.0
+CLOSING, PERIOD = 0.4, 4.0
 START_TIME = 60.0
 QUIET_TIME = 4.0
-RECOVERY = (
+DRIVERS = ("hand_driver", "arm_driver")
+CONNECT = (
     (State.PRIMARY_STATE_ACTIVE, Transition.TRANSITION_DEACTIVATE),
     (State.PRIMARY_STATE_INACTIVE, Transition.TRANSITION_CLEANUP),
     (State.PRIMARY_STATE_UNCONFIGURED, Transition.TRANSITION_CONFIGURE),
-    (State.PRIMARY_STATE_INACTIVE, Transition.TRANSITION_ACTIVATE),
 )
+ACTIVATE = ((State.PRIMARY_STATE_INACTIVE, Transition.TRANSITION_ACTIVATE),)
 """What a driver needs after any fault."""
 
 
@@ -238,13 +239,13 @@ def activate(operator: Operator) -> None:
     """Connect and activate both drivers anew and see them quiet for a while; raises :class:`TimeoutError`."""
     due = time.monotonic() + 2 * START_TIME
     while time.monotonic() < due:
-        for name in ("hand_driver", "arm_driver"):
-            for state, transition in RECOVERY:
+        for steps in (CONNECT, ACTIVATE):
+            for name, (state, transition) in product(DRIVERS, steps):
                 if state_of(operator, name) == state:
                     change(operator, name, transition)
-        operator.problems.clear()
-        time.sleep(QUIET_TIME)
-        states = {state_of(operator, name) for name in ("hand_driver", "arm_driver")}
+            operator.problems.clear()
+            time.sleep(QUIET_TIME)  # the supervisor must see both before it lets either move
+        states = {state_of(operator, name) for name in DRIVERS}
         if states == {State.PRIMARY_STATE_ACTIVE} and not operator.problems:
             return
     raise TimeoutError(f"the drivers do not become active: {operator.problems[-3:]}")
