@@ -8,7 +8,7 @@ loopback sockets. The fingers open and close by velocity commands at 50 Hz, the 
 with 1 if a requirement is missed: no fault, command rate of 50 Hz and full tactile sweeps of 20 Hz on the wire in every
 window, no gap between two heartbeats above the drivers' patience, memory that grows by at most 1 % after the warm-up.
 On a machine that is busy with other work ``--patience`` makes every deadline longer; the rates are then the machine's.
-After a fault the drivers are activated again and the run goes on.
+After a fault the drivers are connected and activated again and the run goes on.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,17 @@ SHORTFALL = 0.98
 """Share of a rate that a window of ten seconds must reach: it holds a few periods more or less."""
 GROWTH = 0.01
 SWING = 0.3
-CLOSING = 0.4
-PERIOD = 4.0
+CLOSING, PERIOD = 0.4, 4.0
 START_TIME = 60.0
 QUIET_TIME = 4.0
+DRIVERS = ("hand_driver", "arm_driver")
+CONNECT = (
+    (State.PRIMARY_STATE_ACTIVE, Transition.TRANSITION_DEACTIVATE),
+    (State.PRIMARY_STATE_INACTIVE, Transition.TRANSITION_CLEANUP),
+    (State.PRIMARY_STATE_UNCONFIGURED, Transition.TRANSITION_CONFIGURE),
+)
+ACTIVATE = ((State.PRIMARY_STATE_INACTIVE, Transition.TRANSITION_ACTIVATE),)
+"""What a driver needs after any fault."""
 
 
 @dataclass
@@ -193,7 +201,7 @@ def processor_time(process: int) -> float:
 def drivers(domain: int, hand_port: str, arm: ArmEmulator, patience: float) -> Iterator[dict[str, int]]:
     """Start the nodes and yield their process numbers; at the end no process is left."""
     calls, cnde, _, text = arm.ports
-    safety = {"supervisor_timeout": patience * SUPERVISOR_TIMEOUT, "autostart": "configure"}
+    safety = {"supervisor_timeout": patience * SUPERVISOR_TIMEOUT}
     own: dict[str, dict[str, Any]] = {
         "supervisor": {},
         "hand_driver": {"bus.interface": "slcan", "bus.channel": hand_port, **safety},
@@ -228,17 +236,16 @@ def planner() -> Iterator[None]:
 
 
 def activate(operator: Operator) -> None:
-    """Activate both drivers and see them quiet for a while; raises :class:`TimeoutError`."""
+    """Connect and activate both drivers anew and see them quiet for a while; raises :class:`TimeoutError`."""
     due = time.monotonic() + 2 * START_TIME
     while time.monotonic() < due:
-        for name in ("hand_driver", "arm_driver"):
-            if state_of(operator, name) == State.PRIMARY_STATE_ACTIVE:
-                change(operator, name, Transition.TRANSITION_DEACTIVATE)
-            if state_of(operator, name) == State.PRIMARY_STATE_INACTIVE:
-                change(operator, name, Transition.TRANSITION_ACTIVATE)
-        operator.problems.clear()
-        time.sleep(QUIET_TIME)
-        states = {state_of(operator, name) for name in ("hand_driver", "arm_driver")}
+        for steps in (CONNECT, ACTIVATE):
+            for name, (state, transition) in product(DRIVERS, steps):
+                if state_of(operator, name) == state:
+                    change(operator, name, transition)
+            operator.problems.clear()
+            time.sleep(QUIET_TIME)  # the supervisor must see both before it lets either move
+        states = {state_of(operator, name) for name in DRIVERS}
         if states == {State.PRIMARY_STATE_ACTIVE} and not operator.problems:
             return
     raise TimeoutError(f"the drivers do not become active: {operator.problems[-3:]}")
@@ -251,8 +258,7 @@ def state_of(operator: Operator, name: str) -> int:
 
 def change(operator: Operator, name: str, transition: int) -> None:
     """Ask a driver for a transition that its state has; rclpy answers no others."""
-    request = ChangeState.Request(transition=Transition(id=transition))
-    operator.call(ChangeState, f"{name}/change_state", request)
+    operator.call(ChangeState, f"{name}/change_state", ChangeState.Request(transition=Transition(id=transition)))
 
 
 def soak(seconds: float, operator: Operator, hand: CountingHand, processes: dict[str, int]) -> Result:
@@ -278,7 +284,6 @@ def soak(seconds: float, operator: Operator, hand: CountingHand, processes: dict
             time.sleep(max(due - time.monotonic(), 0.0))
 
     threads = [threading.Thread(target=job, daemon=True) for job in (swing, close_fingers)]
-    operator.problems.clear()
     operator.gap = 0.0
     spent = {name: processor_time(process) for name, process in processes.items()}
     for thread in threads:
@@ -294,7 +299,11 @@ def soak(seconds: float, operator: Operator, hand: CountingHand, processes: dict
         if operator.problems:
             result.problems += operator.problems
             result.holds += 1
-            activate(operator)  # the documented recovery
+            try:
+                activate(operator)  # the documented recovery
+            except TimeoutError as error:
+                result.problems.append(str(error))
+                break
             now, new = time.monotonic(), hand.counts()
         last, counted, operator.gap = now, new, 0.0
     ended.set()
