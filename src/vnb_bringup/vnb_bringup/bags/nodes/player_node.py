@@ -24,7 +24,7 @@ from vnb_grasp.nodes.base import VnbNode
 
 _CLOCK = "/clock"
 _DEPTH = 100
-_ACKNOWLEDGE = 2.0
+_ACKNOWLEDGE = 10.0
 
 
 class PlayerNode(VnbNode):
@@ -76,8 +76,9 @@ class PlayerNode(VnbNode):
                 self._tell_time(due.time)
             else:
                 self._publish(due.message)
+        due = time.monotonic() + _ACKNOWLEDGE
         for publisher in self._out.values():
-            publisher.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE))
+            publisher.wait_for_all_acked(Duration(seconds=max(due - time.monotonic(), 0.001)))
 
     def _publish_latched(self, begin: int) -> None:
         """Publish what was latched before the beginning: a subscriber would have it by then."""

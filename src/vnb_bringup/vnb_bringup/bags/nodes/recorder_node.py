@@ -25,6 +25,7 @@ from vnb_msgs.msg import ErrorCode
 
 from vnb_bringup.bags.background import BackgroundWriter
 from vnb_bringup.bags.definitions import Definition, load_definition, share_folders
+from vnb_bringup.bags.gaps import SequenceGaps
 from vnb_bringup.bags.metadata import BagInfo, Topic
 from vnb_bringup.bags.nodes.node_parameters import NodeParameters
 from vnb_bringup.bags.nodes.types import hash_text, message_class, recorded_qos, subscribing_qos
@@ -75,6 +76,7 @@ class RecorderNode(VnbNode):
         self._seen: set[str] = set()
         self._parameters = NodeParameters(self, lambda told: self._bag.note({"parameters": told}))
         self.lost: Counter[str] = Counter()
+        self._gaps = SequenceGaps()
         self.last_arrival = time.monotonic()
         self._look()
         self.create_timer(_LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -120,9 +122,10 @@ class RecorderNode(VnbNode):
             )
 
     def _receiver(self, name: str) -> Callable[[bytes, Any], None]:
-        put = self._bag.put
+        put, hear = self._bag.put, self._gaps.hear
 
         def receive(data: bytes, info: Any) -> None:
+            hear(name, info["publication_sequence_number"])
             put(name, info["received_timestamp"], info["source_timestamp"], data)
             self.last_arrival = time.monotonic()
 
@@ -139,7 +142,7 @@ class RecorderNode(VnbNode):
         Raises:
             BagError: If it could not be written to its end.
         """
-        dropped = self.lost + self._bag.dropped
+        dropped = (self.lost | self._gaps.lost()) + self._bag.dropped  # the middleware tells of some losses only
         self._bag.note({"dropped": yaml.safe_dump(dict(dropped))})
         info = self._bag.close()
         if absent := sorted(self._wanted - self._seen):
