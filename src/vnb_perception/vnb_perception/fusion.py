@@ -65,8 +65,9 @@ class FusionConfig:
 
     Attributes:
         weighing: ``fixed`` (0.5, as in the paper), ``trace`` or ``determinant`` (the weight that makes it least).
-        shrink: Factor on the intersected covariance. 1 is safe whatever the correlation of the errors; 0.5 is right for
-            errors of the same size that are independent, as those of two cameras were measured to be nearly.
+        shrink: Factor on the intersected covariance. 1 is safe whatever the correlation of the errors; 0.5 would be
+            right for errors of one size that are independent. Those of two cameras were measured to be nearly, and the
+            default is calibrated on them (docs/perception.md).
         gate: Probability beyond which two estimates disagree: of a difference this large between consistent ones.
         drift_translation, drift_rotation: Standard deviation that a held pose gains [m/sqrt(s)], [rad/sqrt(s)].
         fresh: Age up to which a pose counts as seen now [s]: the time from one image to the next.
@@ -75,7 +76,7 @@ class FusionConfig:
     """
 
     weighing: str = "fixed"
-    shrink: float = 0.5
+    shrink: float = 0.46
     gate: float = 0.999
     drift_translation: float = 0.002
     drift_rotation: float = 0.02

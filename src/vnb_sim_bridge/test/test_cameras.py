@@ -32,7 +32,7 @@ def test_a_wall_is_measured_with_the_devices_noise(name: str) -> None:
     got = measure(wall(name, 1.0), camera, np.random.default_rng(0), CLEAN).astype(float) / 1000
     seen = got[:, 60:]
     assert (seen > 0).all()
-    np.testing.assert_allclose(seen.mean(), 1.0, atol=2e-4)
+    np.testing.assert_allclose(seen.mean(), 1.0, atol=6e-4)  # a fifth of a step of the disparity
     axial = camera.axial[0] + camera.axial[1] * 0.36 if name == "astra" else 0.08 / (425.0 * 0.05)
     step = camera.disparity_step / (camera.fx * camera.baseline)
     np.testing.assert_allclose(seen.std(), np.hypot(axial, step / np.sqrt(12)), rtol=0.1)
@@ -59,9 +59,8 @@ def test_edges_have_holes_and_flying_pixels() -> None:
 
 
 def test_out_of_range_and_nothing_give_nothing() -> None:
-    depth = wall("astra", 0.3)
-    depth[:200] = np.inf
-    assert not measure(depth, load_camera("astra"), np.random.default_rng(0)).any()
+    for z in (0.3, 9.0, np.inf):
+        assert not measure(wall("astra", z), load_camera("astra"), np.random.default_rng(0)).any()
 
 
 def test_the_second_imager_misses_the_left_margin() -> None:
