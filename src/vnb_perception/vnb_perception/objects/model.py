@@ -138,8 +138,8 @@ def primitive_mesh(primitives: Sequence[Primitive]) -> trimesh.Trimesh:
         place[:3, 3] = primitive.position
         part.apply_transform(place)
         parts.append(part)
-    whole: trimesh.Trimesh = trimesh.util.concatenate(parts)
-    return whole
+    whole: Any = trimesh.util.concatenate(parts)
+    return trimesh.Trimesh(whole.vertices, whole.faces, process=False)
 
 
 def _part(primitive: Primitive) -> trimesh.Trimesh:
