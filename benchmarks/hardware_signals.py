@@ -3,8 +3,8 @@
 Usage, with ROS and the packages on the path: ``python benchmarks/hardware_signals.py [--runs 50] [--seed 0]``
 
 Each run starts the drivers' process against emulated devices, activates it, moves fingers and arm, and sends SIGINT or
-SIGTERM at a random moment, from while it starts to well into the motion. Then it must end by itself within ten seconds
-with status 0 and have left, if it ever commanded anything:
+SIGTERM at a random moment, from while it starts to well into the motion. Then it must end by itself within 30 s, with
+status 0, and have left, if it ever commanded anything:
 
 - to the hand one position, twice, and nothing after it,
 - to the arm a stop, with no motion after it.
@@ -25,6 +25,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import rclpy
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from vnb_msgs.action import MoveArm
 from vnb_msgs.msg import HandCommand
 
@@ -41,29 +44,31 @@ from vnb_hardware.hand.frames import FrameType
 
 DRIVERS = ("hand_driver", "arm_driver")
 CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
-END_TIME = 10.0
-READY_TIME = 120.0
+END_TIME = 30.0
+_AGAIN = 3.0
+READY_TIME = 300.0
 
 
 class Mover:
     """Commands fingers and arm, as planner and conductor do."""
 
-    def __init__(self, context: rclpy.context.Context) -> None:
+    def __init__(self, context: Context) -> None:
         self.node = rclpy.create_node("mover", context=context)
-        self._executor = rclpy.executors.SingleThreadedExecutor(context=context)
+        self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
         self._fingers = self.node.create_publisher(HandCommand, "hand/command", 1)
-        self._arm = rclpy.action.ActionClient(self.node, MoveArm, "arm/move")
-        self._sent = False
+        self._arm = ActionClient(self.node, MoveArm, "arm/move")
+        self._sent = 0.0
 
     def go_on(self, goal: list[float]) -> None:
         """Move everything on for a moment."""
         message = HandCommand(mode=HandCommand.VELOCITY, velocity=CLOSING)
         message.header.stamp = self.node.get_clock().now().to_msg()
         self._fingers.publish(message)
-        if not self._sent and self._arm.server_is_ready():
+        now = time.monotonic()
+        if now - self._sent > _AGAIN and self._arm.server_is_ready():  # goals before the activation are refused
             self._arm.send_goal_async(MoveArm.Goal(kind=MoveArm.Goal.JOINT, positions=goal, speed_scale=0.1))
-            self._sent = True
+            self._sent = now
         self._executor.spin_once(timeout_sec=0.02)
 
     def close(self) -> None:

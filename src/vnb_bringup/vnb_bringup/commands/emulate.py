@@ -1,4 +1,4 @@
-"""Run an emulated hand, arm or camera that drivers can be tried against."""
+"""Run an emulated hand or arm that drivers can be tried against."""
 
 from __future__ import annotations
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from vnb_grasp.errors import HardwareError, HoldError, LinkError, SilenceError, VnbError
 from vnb_hardware.hand import frames
-from vnb_hardware.hand.core import HandCore, HandState, Identity, Mode
+from vnb_hardware.hand.core import HandCore
 from vnb_hardware.hand.frames import FrameType
 from vnb_hardware.hand.settings import HandSettings
+from vnb_hardware.hand.state import HandState, Identity, Mode
 from vnb_hardware.hand.target import Array
 
 OnFault = Callable[[HardwareError], None]
