@@ -11,10 +11,11 @@ from numpy.testing import assert_allclose
 from vnb_grasp.errors import DeviceFaultError, HoldError, LinkError, NonFiniteError, SilenceError
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.plant import FreeFingers
-from vnb_hardware.hand.core import HandCore, Mode
+from vnb_hardware.hand.core import HandCore
 from vnb_hardware.hand.frames import FINGER_TYPES, RIGHT_ID, FrameType
 from vnb_hardware.hand.joints import load_table
 from vnb_hardware.hand.settings import HandSettings
+from vnb_hardware.hand.state import Mode
 
 STEP = 0.001
 HOLD_WITHIN = 0.1

@@ -14,14 +14,14 @@ from numpy.testing import assert_allclose
 from vnb_grasp.errors import ConfigError, DeviceFaultError, HardwareError, HoldError, LinkError, SilenceError
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.server import HandServer, SlcanPort, VirtualPort
-from vnb_hardware.hand.core import Mode
 from vnb_hardware.hand.driver import HandDriver
 from vnb_hardware.hand.frames import RIGHT_ID, FrameType
 from vnb_hardware.hand.settings import HandSettings
+from vnb_hardware.hand.state import Mode
 from vnb_hardware.hand.transport import BusSettings, HandBus
 
 CLOSING = np.array([0.0, 0.2, 0.4, 0.4, 0.4, 0.4])
-PATIENT = HandSettings(silence=1.5)
+PATIENT = HandSettings(silence=1.5, stuck_time=3.0)
 """For machines that are busy with other work; when exactly a hand counts as silent is tested in test_hand_core.py."""
 
 

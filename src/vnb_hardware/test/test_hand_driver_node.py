@@ -26,8 +26,8 @@ from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray
 
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.server import HandServer, VirtualPort
-from vnb_hardware.hand.core import Mode
 from vnb_hardware.hand.frames import FrameType
+from vnb_hardware.hand.state import Mode
 from vnb_hardware.nodes.hand_driver_node import HandDriverNode
 from vnb_hardware.nodes.testing import nodes, until
 

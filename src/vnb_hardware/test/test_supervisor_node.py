@@ -25,8 +25,8 @@ from vnb_hardware.emulators.arm import ArmEmulator
 from vnb_hardware.emulators.arm.testing import MOTIONS
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.server import HandServer, VirtualPort
-from vnb_hardware.hand.core import Mode
 from vnb_hardware.hand.frames import FrameType
+from vnb_hardware.hand.state import Mode
 from vnb_hardware.nodes.arm_driver_node import ArmDriverNode
 from vnb_hardware.nodes.hand_driver_node import HandDriverNode
 from vnb_hardware.nodes.supervisor_node import SupervisorNode

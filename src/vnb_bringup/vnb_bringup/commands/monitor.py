@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from vnb_hardware.arm.driver import ArmDriver
-    from vnb_hardware.hand.core import HandState
+    from vnb_hardware.hand.state import HandState
 
 DEVICES = ("hand", "arm")
 _REFRESH = 0.2

@@ -11,9 +11,10 @@ import numpy as np
 
 from vnb_grasp.errors import HardwareError, HoldError, LinkError, SilenceError, VnbError
 from vnb_hardware.hand import frames
-from vnb_hardware.hand.core import HandCore, HandState, Identity, Mode
+from vnb_hardware.hand.core import HandCore
 from vnb_hardware.hand.frames import FrameType
 from vnb_hardware.hand.settings import HandSettings
+from vnb_hardware.hand.state import HandState, Identity, Mode
 from vnb_hardware.hand.target import Array
 
 OnFault = Callable[[HardwareError], None]
@@ -354,7 +355,7 @@ class HandDriver:
         for kind in (FrameType.SERIAL, FrameType.PCB_VERSION, *frames.VERSIONS):
             bus.send(frames.request(kind))
         start = self._clock()
-        while self._clock() - start < _IDENTITY_TIME:
+        while self._clock() - start < max(_IDENTITY_TIME, self.settings.silence):
             with self._lock:
                 if self._core.identity.serial and len(self._core.identity.versions) == 3:
                     return

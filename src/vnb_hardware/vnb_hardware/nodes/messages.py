@@ -13,7 +13,7 @@ from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray, TactilePad
 
 from vnb_grasp.description import ACTUATED_JOINTS, FINGERS, HandDescription
 from vnb_grasp.nodes.conversions import header, in_order, joint_state
-from vnb_hardware.hand.core import HandState, Mode
+from vnb_hardware.hand.state import HandState, Mode
 
 Array = NDArray[np.float64]
 
