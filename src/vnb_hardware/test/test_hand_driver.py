@@ -21,7 +21,7 @@ from vnb_hardware.hand.state import Mode
 from vnb_hardware.hand.transport import BusSettings, HandBus
 
 CLOSING = np.array([0.0, 0.2, 0.4, 0.4, 0.4, 0.4])
-PATIENT = HandSettings(silence=1.5)
+PATIENT = HandSettings(silence=1.5, stuck_time=3.0)
 """For machines that are busy with other work; when exactly a hand counts as silent is tested in test_hand_core.py."""
 
 

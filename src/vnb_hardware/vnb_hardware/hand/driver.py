@@ -355,7 +355,7 @@ class HandDriver:
         for kind in (FrameType.SERIAL, FrameType.PCB_VERSION, *frames.VERSIONS):
             bus.send(frames.request(kind))
         start = self._clock()
-        while self._clock() - start < _IDENTITY_TIME:
+        while self._clock() - start < max(_IDENTITY_TIME, self.settings.silence):
             with self._lock:
                 if self._core.identity.serial and len(self._core.identity.versions) == 3:
                     return
