@@ -204,8 +204,12 @@ def test_a_recording_that_breaks_off_or_lacks_a_message(
     status, told = replayed(holed, tmp_path / "holed")
     assert (status, told["exact"], told["beliefs"]["unpaired"]) == (1, False, 1)
 
-    first = next(i for i, (topic, _) in enumerate(order) if topic == "/planner/status")
-    late = cut(trial, tmp_path / "late", lambda i, m: i > first or m.topic == "/planner/goal")
+    status_type = message_class("vnb_msgs/msg/PlannerStatus")
+    late = cut(
+        trial,
+        tmp_path / "late",
+        lambda _, m: m.topic != "/planner/status" or deserialize_message(m.data, status_type).step > 0,
+    )
     assert main(["replay", str(late.bag), "--out", str(tmp_path / "late")]) == 1
     assert "holds no grasp from its first decision on; begin recording earlier" in capsys.readouterr().err
 
