@@ -63,7 +63,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         with spinning(context, [witness]), recorded(running, bag, notes={"versions": "{}"}):
             record = running.conductor.run(scenario(), SETTINGS, max_steps=MAX_STEPS)
             until(lambda: published.counts["/belief"] == published.counts["/observation"], "the last belief", 60.0)
-            until(lambda: len(received["/belief"]) == published.counts["/belief"], "the witness to hear it", 60.0)
+            until(lambda: len(received["/belief"]) > MAX_STEPS, "the witness", 60.0)
         witness.destroy_node()
     assert (record.error_code, record.error_message) == (0, "")
     return Recorded(bag, record, published, received)
@@ -102,8 +102,7 @@ def test_the_bytes_are_those_that_another_subscriber_receives(trial: Recorded) -
     """Serializing a message twice may fill its padding otherwise; between processes it is padded to four bytes."""
     found = by_topic(trial.bag)
     for topic in WITNESSED:
-        for kept, heard in zip(found[topic], trial.received[topic], strict=True):
-            assert kept == heard + bytes(-len(heard) % 4)
+        assert {data + bytes(-len(data) % 4) for data in trial.received[topic]} <= set(found[topic])
     assert len(trial.received["/belief"]) > MAX_STEPS
 
 
@@ -204,8 +203,12 @@ def test_a_recording_that_breaks_off_or_lacks_a_message(
     status, told = replayed(holed, tmp_path / "holed")
     assert (status, told["exact"], told["beliefs"]["unpaired"]) == (1, False, 1)
 
-    first = next(i for i, (topic, _) in enumerate(order) if topic == "/planner/status")
-    late = cut(trial, tmp_path / "late", lambda i, m: i > first or m.topic == "/planner/goal")
+    status_type = message_class("vnb_msgs/msg/PlannerStatus")
+    late = cut(
+        trial,
+        tmp_path / "late",
+        lambda _, m: m.topic != "/planner/status" or deserialize_message(m.data, status_type).step > 0,
+    )
     assert main(["replay", str(late.bag), "--out", str(tmp_path / "late")]) == 1
     assert "holds no grasp from its first decision on; begin recording earlier" in capsys.readouterr().err
 
