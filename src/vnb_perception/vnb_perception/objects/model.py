@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import open3d as o3d
@@ -138,8 +138,8 @@ def primitive_mesh(primitives: Sequence[Primitive]) -> trimesh.Trimesh:
         place[:3, 3] = primitive.position
         part.apply_transform(place)
         parts.append(part)
-    whole: trimesh.Trimesh = trimesh.util.concatenate(parts)
-    return whole
+    whole: Any = trimesh.util.concatenate(parts)
+    return cast(trimesh.Trimesh, whole)
 
 
 def _part(primitive: Primitive) -> trimesh.Trimesh:
