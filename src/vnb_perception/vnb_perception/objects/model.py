@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import open3d as o3d
@@ -139,7 +139,7 @@ def primitive_mesh(primitives: Sequence[Primitive]) -> trimesh.Trimesh:
         part.apply_transform(place)
         parts.append(part)
     whole: Any = trimesh.util.concatenate(parts)
-    return trimesh.Trimesh(whole.vertices, whole.faces, process=False)
+    return cast(trimesh.Trimesh, whole)
 
 
 def _part(primitive: Primitive) -> trimesh.Trimesh:
