@@ -51,6 +51,12 @@ class History:
         if len(self._rows) > LIMIT:
             del self._rows[1:-1:2]
 
+    def until(self, time: float) -> History:
+        """Return the rows up to a time [s]."""
+        part = History()
+        part._rows = [row for row in self._rows if row[0] <= time]
+        return part
+
     def columns(self, *names: str) -> tuple[Array, ...]:
         """Return the columns called ``names`` (of :data:`COLUMNS`), each (n,)."""
         table = np.array(self._rows, dtype=np.float64).reshape(-1, len(COLUMNS))
