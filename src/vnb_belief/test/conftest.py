@@ -19,6 +19,7 @@ def synthetic_episode(rng: np.random.Generator, object_name: str, regime: str, s
     bias = torch.from_numpy(rng.normal(size=6) * np.repeat([0.002, 0.02], 3))
     start = make_transform(exp_so3(torch.from_numpy(rng.normal(size=3))), torch.from_numpy(rng.normal(size=3)))
     observations = rng.normal(size=(steps + 1, layout.OBSERVATION_DIM)) * 0.005
+    observations[:, layout.OBS_TRACE] = 3.0 * (0.0025**2 + 0.025**2)
     theta, valid = [], []
     for t in range(steps + 1):
         angle = -0.5 * np.log(mu) if t >= 2 else 0.0  # turns when the fingers touch

@@ -21,12 +21,16 @@ def shaken(config: DynamicsConfig | None = None, size: float = 0.3, seed: int = 
     return model
 
 
+USUAL_TRACE = 3.0 * (0.0025**2 + 0.025**2)
+"""Of a sensor that is as accurate as the prior says."""
+
+
 def inputs(*batch: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(seed)
-    return (
-        torch.randn(*batch, 6, generator=g, dtype=torch.float64),
-        torch.randn(*batch, 41, generator=g, dtype=torch.float64),
-    )
+    action = torch.randn(*batch, 6, generator=g, dtype=torch.float64)
+    observation = torch.randn(*batch, 41, generator=g, dtype=torch.float64)
+    observation[..., layout.OBS_TRACE] = USUAL_TRACE
+    return action, observation
 
 
 def assert_same(ours: Mixture, theirs: Mixture) -> None:
@@ -63,7 +67,7 @@ def test_rollout_equals_stepping(batch: tuple[int, ...]) -> None:
     model = shaken()
     actions, observations = inputs(*batch, 5)
     beliefs = model.rollout(actions, observations)
-    h, phi = model.initial_state(*batch)
+    h, phi = model.begin(observations[..., 0, :])
     for t in range(5):
         h, phi = model.step(h, phi, actions[..., t, :], observations[..., t, :])
         at_t = Mixture(beliefs.logits[..., t, :], beliefs.means[..., t, :, :], beliefs.log_stds[..., t, :, :])
@@ -87,6 +91,21 @@ def test_small_jumps_of_the_estimate_are_averaged_and_long_ones_are_motion() -> 
         assert_close(phi.means, beliefs.means[t])
     observations[:, :6] *= 1e6  # a thrown object
     assert_close(model.rollout(actions, observations).means[..., :6], torch.zeros(6, 8, 6, dtype=torch.float64))
+
+
+def test_the_pose_is_as_uncertain_as_the_sensor_states() -> None:
+    model = shaken()
+    actions, observations = inputs(4)
+    # The network sees the trace too; without that, and without motion, a threefold error is a threefold pose.
+    model.observe[0].weight.data[:, 64 + layout.OBS_TRACE.start] = 0.0
+    observations[:, layout.OBS_POSE] = 0.0
+    base = model.rollout(actions, observations)
+    observations[:, layout.OBS_TRACE] *= 9.0
+    worse = model.rollout(actions, observations)
+    assert_close(worse.means[..., layout.POSE], 3.0 * base.means[..., layout.POSE])
+    assert_close(worse.stds[..., layout.POSE], 3.0 * base.stds[..., layout.POSE])
+    assert_close(worse.means[..., 6:], base.means[..., 6:])
+    assert_close(worse.log_stds[..., 6:], base.log_stds[..., 6:])
 
 
 def test_step_is_the_moving_average_of_decodes() -> None:
@@ -120,10 +139,13 @@ def test_action_and_observation_both_matter() -> None:
 def test_inputs_are_normalised() -> None:
     action, observation = inputs()
     plain = shaken()
-    norm = Normalisation(torch.full((41,), 2.0), torch.full((41,), 4.0), torch.full((6,), 0.5))
+    mean, std, raw = torch.full((41,), 2.0), torch.full((41,), 4.0), 4.0 * observation + 2.0
+    trace = layout.OBS_TRACE  # also says how broad the pose is, so it stays
+    mean[trace], std[trace], raw[trace] = 0.0, 1.0, observation[trace]
+    norm = Normalisation(mean, std, torch.full((6,), 0.5))
     scaled = BeliefDynamics(normalisation=norm).double()
     scaled.load_state_dict({**plain.state_dict(), **{n: getattr(scaled, n) for n in vars(norm)}})
-    _, ours = scaled.step(*scaled.initial_state(), 0.5 * action, 4.0 * observation + 2.0)
+    _, ours = scaled.step(*scaled.initial_state(), 0.5 * action, raw)
     _, theirs = plain.step(*plain.initial_state(), action, observation)
     assert_same(ours, theirs)
 

@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from vnb_belief import layout
-from vnb_belief.prior import PriorConfig, prior_mixture, prior_scales
+from vnb_belief.prior import ACCURACIES, PriorConfig, at_accuracy, prior_mixture, prior_scales, stated_accuracy
 from vnb_grasp.errors import ConfigError
 
 
@@ -58,3 +58,18 @@ def test_bad_ranges_are_named() -> None:
         PriorConfig(damping_median=math.nan)
     with pytest.raises(ConfigError, match="low < high"):
         PriorConfig(friction_object_low=1.3)
+
+
+def test_stated_accuracy_is_one_for_the_priors_own_spread_and_bounded() -> None:
+    trace = 3.0 * (0.0025**2 + 0.025**2)
+    observation = torch.zeros(4, layout.OBSERVATION_DIM, dtype=torch.float64)
+    observation[:, layout.OBS_TRACE.start] = torch.tensor([trace, 4.0 * trace, 0.0, 100.0])
+    assert_close(stated_accuracy(observation), torch.tensor([1.0, 2.0, *ACCURACIES], dtype=torch.float64))
+
+
+def test_a_worse_sensor_broadens_the_pose_alone() -> None:
+    prior = prior_mixture(3)
+    broad = at_accuracy(prior, torch.tensor([1.0, 2.0], dtype=torch.float64))
+    assert_close(broad.stds[0], prior.stds)
+    assert_close(broad.stds[1, :, layout.POSE], 2.0 * prior.stds[:, layout.POSE])
+    assert_close(broad.stds[1, :, 6:], prior.stds[:, 6:])

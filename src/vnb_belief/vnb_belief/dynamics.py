@@ -5,7 +5,8 @@ Three networks [VNB, eq. 10 and table V]: ``h_pred = f_trans([h; a])``, ``h' = f
 
 The decoder's output is added to the stated prior in units of the prior's spread, and its last layer starts at zero:
 an untrained network therefore **is** the prior, at every step, around the moving average of the pose estimates
-(:meth:`BeliefDynamics._noise_part`). Log-standard-deviations pass a smooth bound.
+(:meth:`BeliefDynamics._noise_part`). Log-standard-deviations pass a smooth bound. The unit of the pose is what the
+sensor states (:func:`vnb_belief.prior.stated_accuracy`): a belief of a bad sensor is broad without having to learn so.
 
     [VNB] Variational neural beliefs for risk-aware dexterous grasping.
     [Le2015] Q. Le, N. Jaitly, G. Hinton, A simple way to initialize recurrent networks of rectified linear units.
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from vnb_belief import layout
 from vnb_belief.checks import require_finite, require_last_dim
 from vnb_belief.mixture import Mixture
-from vnb_belief.prior import PriorConfig, prior_mixture, prior_scales
+from vnb_belief.prior import PriorConfig, at_accuracy, prior_mixture, prior_scales, stated_accuracy
 from vnb_grasp.errors import ConfigError
 
 HIDDEN_DIM = 64
@@ -156,6 +157,11 @@ class BeliefDynamics(nn.Module):
         prior = Mixture(self._buffer("prior_logits"), self._buffer("prior_means"), self._buffer("prior_log_stds"))
         return prior.means.new_zeros(*batch, HIDDEN_DIM), prior.expand(*batch)
 
+    def begin(self, observation: Tensor) -> tuple[Tensor, Mixture]:
+        """Return the initial state for a first observation ``(..., 41)``: its pose is as uncertain as that states."""
+        h, prior = self.initial_state(*observation.shape[:-1])
+        return h, at_accuracy(prior, self._accuracy(observation))
+
     def step(
         self, h: Tensor, phi: Mixture, action: Tensor, observation: Tensor, previous: Tensor | None = None
     ) -> tuple[Tensor, Mixture]:
@@ -176,7 +182,8 @@ class BeliefDynamics(nn.Module):
         h = self.embed(h, action, observation)
         motion = observation[..., layout.OBS_POSE]
         jump = self._noise_part(motion if previous is None else motion - previous)
-        return h, _moved(phi, -jump).blend(self.decode(h), self.config.alpha)
+        decoded = at_accuracy(self.decode(h), self._accuracy(observation))
+        return h, _moved(phi, -jump).blend(decoded, self.config.alpha)
 
     def rollout(self, actions: Tensor, observations: Tensor) -> Mixture:
         """Return the beliefs along whole sequences; equal to stepping, with one decoder call for all steps.
@@ -189,7 +196,7 @@ class BeliefDynamics(nn.Module):
             Beliefs after each observation, batch shape ``(..., T)``.
         """
         _check_inputs(actions, observations)
-        h, phi = self.initial_state(*observations.shape[:-2])
+        h, phi = self.begin(observations[..., 0, :])
         embeddings = []
         for action, observation in zip(actions.unbind(-2), observations.unbind(-2), strict=True):
             h = self.embed(h, action, observation)
@@ -198,7 +205,8 @@ class BeliefDynamics(nn.Module):
         jumps = self._noise_part(torch.diff(motion, dim=-2, prepend=torch.zeros_like(motion[..., :1, :])))
         anchor = jumps.cumsum(dim=-2)
         # Averaging tangents that each step moves is averaging the tangents at one fixed pose.
-        decoded = _moved(self.decode(torch.stack(embeddings, dim=-2)), anchor)
+        decoded = at_accuracy(self.decode(torch.stack(embeddings, dim=-2)), self._accuracy(observations))
+        decoded = _moved(decoded, anchor)
         alpha = self.config.alpha
         average = Mixture(
             _moving_average(phi.logits, decoded.logits, alpha, dim=-2),
@@ -215,7 +223,7 @@ class BeliefDynamics(nn.Module):
         return cast(Tensor, self.observe(torch.cat((predicted, normalised), dim=-1)))
 
     def decode(self, h: Tensor) -> Mixture:
-        """Return the mixture that the embedding ``h (..., 64)`` stands for."""
+        """Return the mixture that the embedding ``h (..., 64)`` stands for, its pose in units of the accuracy."""
         k, d = self.config.num_components, layout.LATENT_DIM
         out = self.decoder(h)
         logits, means, log_stds = out.split((k, k * d, k * d), dim=-1)
@@ -228,6 +236,9 @@ class BeliefDynamics(nn.Module):
             self._buffer("prior_means") + scale * means,
             scale.log() + self._bound(self._buffer("prior_bounded") + log_stds.reshape(shape)),
         )
+
+    def _accuracy(self, observation: Tensor) -> Tensor:
+        return stated_accuracy(observation, self.config.prior)
 
     def _noise_part(self, jump: Tensor) -> Tensor:
         """Return the part of a step between two pose estimates ``(..., 6)`` that is put down to their noise.

@@ -16,6 +16,9 @@ from vnb_belief import layout
 from vnb_belief.mixture import Mixture
 from vnb_grasp.errors import ConfigError
 
+ACCURACIES = (0.1, 8.0)
+"""Least and largest stated accuracy that a belief goes by; see :func:`stated_accuracy`."""
+
 
 @dataclass(frozen=True)
 class PriorConfig:
@@ -31,8 +34,8 @@ class PriorConfig:
         damping_log_std: Its standard deviation in log units.
         slip_median: Slip speed [m/s]; its softplus-inverse is Gaussian.
         slip_raw_std: Standard deviation of the softplus-inverse.
-        position_std: Error of the pose estimate, each axis [m].
-        rotation_std: Error of the pose estimate, each axis [rad].
+        position_std: Error of the pose estimate, each axis [m], of a sensor that states nothing else.
+        rotation_std: Error of the pose estimate, each axis [rad], likewise.
     """
 
     friction_finger: float = 0.35
@@ -86,6 +89,33 @@ def prior_scales(config: PriorConfig | None = None) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation ``(26,)`` of each latent entry under the prior, whatever its K."""
     mixture = prior_mixture(1, config)
     return mixture.means[0], mixture.stds[0]
+
+
+def stated_accuracy(observation: Tensor, config: PriorConfig | None = None) -> Tensor:
+    """Return how far off the pose may be by what the sensor states, in units of the prior's own spread.
+
+    The observation carries the trace of the pose covariance only, so position and rotation keep the prior's proportion.
+
+    Args:
+        observation: Observations ``(..., 41)``.
+        config: Ranges of the prior.
+
+    Returns:
+        Factors ``(...)``, within :data:`ACCURACIES`: a sensor that claims to be perfect, or to know nothing, is taken
+        to be as good or as bad as that.
+    """
+    config = config or PriorConfig()
+    usual = 3.0 * (config.position_std**2 + config.rotation_std**2)
+    return (observation[..., layout.OBS_TRACE.start] / usual).clamp(ACCURACIES[0] ** 2, ACCURACIES[1] ** 2).sqrt()
+
+
+def at_accuracy(mixture: Mixture, accuracy: Tensor) -> Mixture:
+    """Return the mixture with its pose, mean and spread, in units of ``accuracy``, of its batch shape or a scalar."""
+    mixture = mixture.expand(*accuracy.shape)
+    unit = torch.ones(*accuracy.shape, layout.LATENT_DIM, dtype=accuracy.dtype, device=accuracy.device)
+    unit[..., layout.POSE] = accuracy.unsqueeze(-1)
+    unit = unit.unsqueeze(-2)
+    return Mixture(mixture.logits, mixture.means * unit, mixture.log_stds + unit.log())
 
 
 def _marginals(config: PriorConfig) -> tuple[Tensor, Tensor]:

@@ -49,6 +49,8 @@ def test_sets_of_other_seeds_share_no_scenario_seed(name: str) -> None:
 def test_sizes_of_the_sets() -> None:
     grids = {name: (len(PRESETS[name](0).cases), PRESETS[name](0).betas) for name in ("quick", "paper", "full")}
     assert grids == {"quick": (14, (0.9,)), "paper": (63, (0.5, 0.9, 0.95, 0.99)), "full": (392, (0.9,))}
+    assert Counter(c.regime for c in PRESETS["ablation"](0).cases) == {"nominal": 63, "bimodal": 63, "combined": 63}
+    assert set(Counter(c.regime for c in PRESETS["calibration"](0).cases).values()) == {28}
     assert Counter(case.regime for case in PRESETS["paper"](0).cases) == {"nominal": 21, "wide": 21, "bimodal": 21}
     regimes = Counter(case.regime for case in PRESETS["full"](0).cases)
     assert regimes == {"nominal": 56, "wide": 56, "bimodal": 56, "pose": 56, "combined": 56, "shifted": 112}

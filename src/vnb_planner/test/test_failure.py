@@ -84,6 +84,7 @@ def test_evidence_is_what_its_names_say() -> None:
         cvar=0.7,
         draws=256,
         promise=Promise((0.4,), (0.5,)),
+        trace=4e-3,
     )
     expected = {
         "risk": 0.0,
@@ -99,6 +100,7 @@ def test_evidence_is_what_its_names_say() -> None:
         "moved": 0.5,
         "turned": 0.2,
         "promise": 0.0,
+        "pose_spread": math.log(2.0),
     }
     assert tuple(found) == EVIDENCE
     assert found == pytest.approx(expected)

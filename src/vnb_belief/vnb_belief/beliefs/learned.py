@@ -41,7 +41,8 @@ class LearnedBelief(Belief):
     def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
         hold = observation.new_zeros(layout.ACTION_DIM)
         at_rest = observation.new_zeros(layout.OBS_POSE.stop)
-        return self._advance(self._model.initial_state(), hold, observation, T_hand_object, at_rest)
+        begin = self._model.begin(observation.to(self._state[0]))
+        return self._advance(begin, hold, observation, T_hand_object, at_rest)
 
     @torch.no_grad()
     def _predict(self, action: Tensor) -> Mixture:

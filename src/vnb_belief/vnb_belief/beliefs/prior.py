@@ -6,11 +6,11 @@ from torch import Tensor
 
 from vnb_belief.beliefs.base import Belief
 from vnb_belief.mixture import Mixture
-from vnb_belief.prior import PriorConfig, prior_mixture
+from vnb_belief.prior import PriorConfig, at_accuracy, prior_mixture, stated_accuracy
 
 
 class PriorBelief(Belief):
-    """Returns the stated prior at every step.
+    """Returns the stated prior at every step, its pose as uncertain as the sensor says.
 
     Args:
         num_components: Components K.
@@ -20,13 +20,17 @@ class PriorBelief(Belief):
     name = "prior"
 
     def __init__(self, num_components: int = 8, config: PriorConfig | None = None) -> None:
-        self._prior = prior_mixture(num_components, config)
+        self._config = config or PriorConfig()
+        self._prior = prior_mixture(num_components, self._config)
 
     def _reset(self, observation: Tensor, T_hand_object: Tensor) -> Mixture:
-        return self._prior
+        return self._at(observation)
 
     def _predict(self, action: Tensor) -> Mixture:
-        return self._prior
+        return self.mixture
 
     def _update(self, action: Tensor, observation: Tensor) -> Mixture:
-        return self._prior
+        return self._at(observation)
+
+    def _at(self, observation: Tensor) -> Mixture:
+        return at_accuracy(self._prior, stated_accuracy(observation.to(self._prior.means), self._config))

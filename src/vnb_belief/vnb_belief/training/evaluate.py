@@ -31,7 +31,7 @@ from vnb_belief.beliefs.base import Belief
 from vnb_belief.dynamics import BeliefDynamics
 from vnb_belief.features import pose_from_vector
 from vnb_belief.mixture import Mixture
-from vnb_belief.prior import prior_mixture
+from vnb_belief.prior import at_accuracy, prior_mixture, stated_accuracy
 from vnb_belief.training.dataset import EpisodeDataset
 from vnb_belief.training.sbc import BINS, ENTRIES, Sbc, simulation_based_calibration
 from vnb_belief.training.sequences import Sequences
@@ -108,7 +108,7 @@ def evaluate_rivals(model: BeliefDynamics, train: Sequences, test: Sequences) ->
     prior = Mixture(*(getattr(prior, name).to(like) for name in ("logits", "means", "log_stds")))
     rivals = {
         "trained": model.rollout(test.actions, test.observations),
-        "prior": prior.expand(*batch),
+        "prior": at_accuracy(prior.expand(*batch), stated_accuracy(test.observations, model.config.prior)),
         "constant": fit_constant(train).expand(*batch),
     }
     return Evaluation(

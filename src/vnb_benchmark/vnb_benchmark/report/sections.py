@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from vnb_benchmark.outcome import OK, Outcome
 from vnb_benchmark.report import plots
 from vnb_benchmark.report.content import ABSENT, Figure, Report, Section, Table, number, percent, points
+from vnb_benchmark.report.decisions import decisions
 from vnb_benchmark.report.paper import paper_figures
 from vnb_benchmark.report.plots import Styles
 from vnb_benchmark.statistics import rows as of
@@ -57,6 +58,7 @@ def build_report(
         _objects(counted),
         _betas(counted),
         _calibration(overall, styles),
+        decisions(counted),
         Section("Grasp quality over steps", figures=_some(plots.quality_over_steps(counted, styles))),
         _sweeps(sweep_curves(rows), styles),
         _failures(overall, rows),

@@ -142,7 +142,23 @@ def full(seed: int) -> CaseSet:
 def calibration(seed: int) -> CaseSet:
     """Return the set that tuned settings and thresholds are chosen on; it shares no seed with a reported one."""
     seeds = split_seeds("calibration", seed, 4)
-    return _case_set("calibration", seed, _friction_cases("calibration", seeds, FRICTION_REGIMES))
+    cases = (
+        *_friction_cases("calibration", seeds, FRICTION_REGIMES),
+        *_pose_cases("calibration", seeds, "pose", "nominal"),
+        *_pose_cases("calibration", seeds, "combined", "bimodal"),
+    )
+    return _case_set("calibration", seed, cases)
+
+
+@PRESETS.register("ablation")
+def ablation(seed: int) -> CaseSet:
+    """Return what parts of a method are compared on: 63 paired scenarios in each of three regimes."""
+    seeds = split_seeds("test", seed, 9)
+    cases = (
+        *_friction_cases("test", seeds, ("nominal", "bimodal")),
+        *_pose_cases("test", seeds, "combined", "bimodal"),
+    )
+    return _case_set("ablation", seed, cases)
 
 
 # --- sweeps -----------------------------------------------------------------------------------------------------------

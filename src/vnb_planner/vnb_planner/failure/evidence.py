@@ -17,6 +17,9 @@ from vnb_planner.models import ObjectModel
 
 GRAVITY = 9.81
 _FAINT = 1e-3
+_USUAL_TRACE = 1e-3
+_FAINTEST_TRACE = 1e-8
+"""Of a pose covariance [m^2 + rad^2]."""
 
 EVIDENCE = (
     "risk",
@@ -32,6 +35,7 @@ EVIDENCE = (
     "moved",
     "turned",
     "promise",
+    "pose_spread",
 )
 """Names, in the order in which they are kept.
 
@@ -40,7 +44,8 @@ cost of holding; friction, friction_spread: mean and standard deviation of the b
 Canny of the sensed contacts over 0.05; grip: log of sensed force over the object's weight; peak_force: largest sensed
 force over the object's cap; contacts: share of the fingers that touch; thumb_share: the thumb's share of the sensed
 force; moved, turned: of the object in the hand since the first step [cm, rad]; promise: log odds of the failure that
-the library promises under the believed friction.
+the library promises under the believed friction; pose_spread: log of what the sensed pose is said to be off by, root of
+its covariance's trace over 0.03, which rotation [rad] dominates.
 """
 
 
@@ -64,6 +69,7 @@ def collect_evidence(
     cvar: float,
     draws: int,
     promise: Promise,
+    trace: float,
 ) -> dict[str, float]:
     """Return the evidence by name, in the order of :data:`EVIDENCE`.
 
@@ -78,6 +84,7 @@ def collect_evidence(
         expected_cost, cvar: Mean and tail mean of that cost.
         draws: Number of samples behind ``p_fail``.
         promise: Of the pre-grasp.
+        trace: Of the sensed pose's covariance [m^2 + rad^2].
     """
     nodes, weights = believed_friction(belief)
     log_mu = nodes.log()
@@ -98,5 +105,6 @@ def collect_evidence(
         1e2 * float(torch.linalg.vector_norm(motion[:3])),
         float(torch.linalg.vector_norm(motion[3:])),
         log_odds(promise.failure(belief), 20.0),
+        0.5 * math.log(max(trace, _FAINTEST_TRACE) / _USUAL_TRACE),
     )
     return dict(zip(EVIDENCE, values, strict=True))

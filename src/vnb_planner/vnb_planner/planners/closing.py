@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vnb_belief.layout import OBS_POSE
+from vnb_belief.layout import OBS_POSE, OBS_TRACE
 from vnb_grasp.frames.se3 import exp_so3, log_so3
 from vnb_planner.config import require_count, require_in
 from vnb_planner.failure import FailureCalibration, collect_evidence
@@ -174,6 +174,7 @@ class Closing:
             cvar=hold.cvar,
             draws=hold.draws,
             promise=given.promise,
+            trace=float(given.observation[OBS_TRACE]),
         )
         if self.calibration is None:
             return hold.p_fail, evidence
