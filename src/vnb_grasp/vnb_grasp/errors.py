@@ -70,3 +70,9 @@ class SimulationError(VnbError):
     """The simulation diverged or was driven outside its protocol."""
 
     code = 60
+
+
+class BagError(VnbError):
+    """A bag is damaged, foreign, or recorded with other message definitions."""
+
+    code = 90

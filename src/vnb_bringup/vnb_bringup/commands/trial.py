@@ -49,6 +49,9 @@ def main(
     ros: Annotated[
         bool, typer.Option("--ros/--no-ros", help="Run through the node graph, or the same parts without.")
     ] = True,
+    record_bag: Annotated[
+        bool, typer.Option("--record", help="Record all topics into a rosbag2 bag, in the folder `bag` of the report.")
+    ] = False,
     scenario_reference: Annotated[
         str | None,
         typer.Option(
@@ -67,6 +70,8 @@ def main(
     from vnb_bringup.report.local import TrialSettings
     from vnb_planner.attempts import AttemptRule
 
+    if record_bag and not ros:
+        raise typer.BadParameter("--record records the topics of the node graph, and --no-ros runs without it")
     started = time.perf_counter()
     settings = TrialSettings(method, belief, beta, checkpoint, battery, AttemptRule(delta=delta, attempts=attempts))
     if scenario_reference is None:
@@ -83,9 +88,12 @@ def main(
     out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)
     filmer = _filmer() if pictures else None
-    record = _run(scenario, settings, filmer, ros=ros)
+    bag = _free_bag(out) if record_bag else None
+    record = _run(scenario, settings, filmer, ros=ros, bag=bag)
     page = write_folder(out, record, _develop(filmer), command_line())
     _print_verdict(record, page, time.perf_counter() - started)
+    if bag is not None:
+        print(f"Bag: {bag}")
     if record.error_code:
         raise typer.Exit(1)
 
@@ -128,21 +136,32 @@ def _filmer() -> Filmer:
     return Filmer()
 
 
-def _run(scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool) -> TrialRecord:
+def _free_bag(out: Path) -> Path:
+    """Return the folder of the bag; raises :class:`BagError` now rather than later if it is there already."""
+    from vnb_grasp.errors import BagError
+
+    bag = out / "bag"
+    if bag.exists():
+        raise BagError(f"bag {bag}: is there already; remove it, or give another folder with --out")
+    return bag
+
+
+def _run(
+    scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool, bag: Path | None = None
+) -> TrialRecord:
     from vnb_bringup.report.live import LiveLine
 
-    if ros:
-        from vnb_bringup.graph.trial import run_graph_trial as run
-    else:
-        from vnb_bringup.report.local import run_local_trial as run
+    observers = () if filmer is None else (filmer,)
     with LiveLine() as line:
-        return run(
-            scenario,
-            settings,
-            observers=() if filmer is None else (filmer,),
-            on_step=line.step,
-            on_phase=line.phase,
-        )
+        if ros:
+            from vnb_bringup.graph.trial import run_graph_trial
+
+            return run_graph_trial(
+                scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase, bag=bag
+            )
+        from vnb_bringup.report.local import run_local_trial
+
+        return run_local_trial(scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase)
 
 
 def _develop(filmer: Filmer | None) -> Pictures:

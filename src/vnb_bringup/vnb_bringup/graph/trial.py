@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 from vnb_bringup.graph.composition import composed_graph
+from vnb_bringup.graph.recording import recorded
 from vnb_bringup.graph.roster import GraphSettings
+from vnb_bringup.report.from_episode import checkpoint_hash, versions
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord
 from vnb_sim_bridge.render.observed import ObservedBridge, Observer
@@ -20,6 +26,7 @@ def run_graph_trial(
     observers: Sequence[Observer] = (),
     on_step: Callable[[StepRecord], None] | None = None,
     on_phase: Callable[[str], None] | None = None,
+    bag: Path | None = None,
 ) -> TrialRecord:
     """Run one trial and return its record, which carries the error if one ended it.
 
@@ -29,12 +36,25 @@ def run_graph_trial(
         observers: Who watches the world (a film, say); called in the world's thread.
         on_step: Called after every decision, in a thread of the graph.
         on_phase: Called with ``approach``, ``closing``, ``lift`` and ``tests`` as each begins.
+        bag: Folder of a bag that all topics are recorded into; None records nothing.
 
     Raises:
-        VnbError: If a node cannot be made.
+        VnbError: If a node cannot be made, or the bag cannot be written.
     """
     graph_settings = GraphSettings(
         scenario.object_name, scenario.hand, settings.belief, settings.checkpoint, conditions=settings.conditions
     )
-    with composed_graph(graph_settings, partial(ObservedBridge, observers=tuple(observers))) as graph:
+    with (
+        composed_graph(graph_settings, partial(ObservedBridge, observers=tuple(observers))) as graph,
+        nullcontext() if bag is None else recorded(graph, bag, notes=_notes(scenario, settings)),
+    ):
         return graph.conductor.run(scenario, settings, on_step=on_step, on_phase=on_phase)
+
+
+def _notes(scenario: Scenario, settings: TrialSettings) -> dict[str, str]:
+    """Return what a bag must tell of a trial besides its messages."""
+    return {
+        "scenario": json.dumps(asdict(scenario)),
+        "checkpoint_sha256": checkpoint_hash(settings.belief, settings.checkpoint),
+        "versions": json.dumps(versions()),
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from vnb_msgs.action import ExecuteGrasp
-from vnb_msgs.msg import HandCommand, PlannerStatus
+from vnb_msgs.msg import GraspGoal, HandCommand, PlannerStatus
 
 from vnb_belief.nodes.messages import belief_from_message, observation_from_message
 from vnb_grasp.description import HandDescription
@@ -19,7 +19,7 @@ from vnb_planner.planners import PLANNERS, Decision, PlanInput, parameter_names
 _NOT_COMPUTED = math.nan
 
 
-def goal_parameters(goal: ExecuteGrasp.Goal) -> dict[str, Any]:
+def goal_parameters(goal: ExecuteGrasp.Goal | GraspGoal) -> dict[str, Any]:
     """Return the parameters that a goal sets, of those that its method has.
 
     Raises:
@@ -41,7 +41,7 @@ def goal_parameters(goal: ExecuteGrasp.Goal) -> dict[str, Any]:
 
 
 def plan_input(
-    parts: dict[str, Any], hand: HandDescription, step: int, goal: ExecuteGrasp.Goal, deadline: float
+    parts: dict[str, Any], hand: HandDescription, step: int, goal: ExecuteGrasp.Goal | GraspGoal, deadline: float
 ) -> PlanInput:
     """Return what the planner may know, from the messages ``belief``, ``observation``, ``quality`` and ``target``.
 
@@ -69,6 +69,25 @@ def plan_input(
 
 def _joints(observation: Any) -> tuple[Any, Any]:
     return observation.joint_names, observation.joint_position
+
+
+def goal_message(goal: ExecuteGrasp.Goal, stamp: Any, hand: str, deadline: float) -> GraspGoal:
+    """Return what is published of a goal whose first step has this stamp; an infinite deadline is none."""
+    message = GraspGoal(header=header(stamp), hand=hand)
+    for name in (
+        "method",
+        "object_name",
+        "beta",
+        "max_steps",
+        "seed",
+        "epsilon_target",
+        "p_fail_limit",
+        "promise_friction",
+        "promise_success",
+    ):
+        setattr(message, name, getattr(goal, name))
+    message.deadline = deadline if math.isfinite(deadline) else 0.0
+    return message
 
 
 def velocity_command(decision: Decision, stamp: Any, step: int, hand: HandDescription) -> HandCommand:

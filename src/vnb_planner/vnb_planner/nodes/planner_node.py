@@ -14,7 +14,7 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from sensor_msgs.msg import JointState
 from vnb_msgs.action import ExecuteGrasp
-from vnb_msgs.msg import Belief, ErrorCode, GraspQuality, HandCommand, Observation, PlannerStatus
+from vnb_msgs.msg import Belief, ErrorCode, GraspGoal, GraspQuality, HandCommand, Observation, PlannerStatus
 from vnb_msgs.srv import BeginGrasp
 
 from vnb_grasp.description import load_hand, load_object
@@ -25,7 +25,14 @@ from vnb_grasp.nodes.conversions import header
 from vnb_grasp.nodes.join import StampJoin
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
-from vnb_planner.nodes.messages import empty_status, goal_parameters, plan_input, status_message, velocity_command
+from vnb_planner.nodes.messages import (
+    empty_status,
+    goal_message,
+    goal_parameters,
+    plan_input,
+    status_message,
+    velocity_command,
+)
 from vnb_planner.planners import Decision, Planner, check_decision
 from vnb_planner.planners.factory import make_planner
 
@@ -62,7 +69,10 @@ class Grasp:
 
 
 class PlannerNode(VnbNode):
-    """Serves ``execute_grasp``, one goal at a time; sends ``hand/command`` and publishes ``planner/status``."""
+    """Serves ``execute_grasp``, one goal at a time; sends ``hand/command``, publishes ``planner/status``.
+
+    ``planner/goal`` tells what is asked of the grasp that is closing.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__("planner", **options)
@@ -73,6 +83,7 @@ class PlannerNode(VnbNode):
         self._serving = threading.Lock()
         self._command_out = self.create_publisher(HandCommand, "hand/command", qos.COMMAND)
         self._status_out = self.create_publisher(PlannerStatus, "planner/status", qos.CHAIN)
+        self._goal_out = self.create_publisher(GraspGoal, "planner/goal", qos.LATCHED)
         inputs = MutuallyExclusiveCallbackGroup()
         join = StampJoin(("belief", "observation", "quality", "target"), self._receive)
         for kind, topic, name in (
@@ -194,6 +205,7 @@ class PlannerNode(VnbNode):
         if response.error_code != ErrorCode.NONE:
             raise Refusal(response.error_message, response.error_code)
         grasp.stamp = response.stamp
+        self._goal_out.publish(goal_message(grasp.goal, grasp.stamp, self.config.hand, grasp.deadline))
 
     def _wait_or_give_up(self, handle: Any, grasp: Grasp, due: float) -> None:
         self._stop_if_canceled(handle, grasp)

@@ -1,0 +1,1 @@
+"""Recording and playing as ROS 2 nodes."""

@@ -1,0 +1,254 @@
+"""Records all topics of the graph into a bag, from raw subscriptions: nothing is deserialized."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rclpy
+import yaml
+from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import parameter_value_to_python
+from rclpy.parameter_client import AsyncParameterClient
+from rclpy.signals import SignalHandlerOptions
+from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
+from vnb_msgs.msg import ErrorCode
+
+from vnb_bringup.bags.background import BackgroundWriter
+from vnb_bringup.bags.definitions import Definition, load_definition, share_folders
+from vnb_bringup.bags.metadata import BagInfo, Topic
+from vnb_bringup.bags.nodes.types import hash_text, message_class, recorded_qos, subscribing_qos
+from vnb_bringup.bags.writer import BagWriter
+from vnb_grasp.errors import BagError, VnbError
+from vnb_grasp.nodes.base import VnbNode
+from vnb_grasp.nodes.parameters import declare, parameter
+
+NAME = "recorder"
+_LOOK_PERIOD = 0.1
+_DEPTH = 200
+_QUIET = 0.3
+_DRAIN = 1.0
+
+
+@dataclass(frozen=True)
+class RecorderConfig:
+    """Parameters of the node."""
+
+    out: str = parameter("", "folder of the bag; it must not be there")
+    storage: str = parameter("mcap", "mcap or sqlite3")
+    split_megabytes: float = parameter(0.0, "size at which a file is closed and the next one begun; 0 = never", 0.0)
+    topics: str = parameter("", "names of the topics to record, separated by commas; empty = all")
+    notes: str = parameter("", "YAML mapping of texts that belong to the bag")
+    memory_megabytes: float = parameter(64.0, "what may wait for the disk; messages beyond are dropped", 1.0)
+
+
+class RecorderNode(VnbNode):
+    """Subscribes to every topic as it appears, hidden ones aside, with a profile that hears all its publishers.
+
+    Raises:
+        BagError: If the bag cannot be made.
+        UnknownNameError: If there is no such storage.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(NAME, **options)
+        self.config = config = declare(self, RecorderConfig)
+        if not config.out:
+            raise BagError("recorder: got no folder for the bag, set the parameter `out`")
+        self._wanted = frozenset(name.strip() for name in config.topics.split(",") if name.strip())
+        self._shares = share_folders()
+        megabyte = 1 << 20
+        split = int(config.split_megabytes * megabyte)
+        writer = BagWriter(Path(config.out), config.storage, split, _notes(config.notes))
+        self._bag = BackgroundWriter(writer, int(config.memory_megabytes * megabyte))
+        self._seen: set[str] = {"/rosout"} if self._wanted and "/rosout" not in self._wanted else set()
+        self._asked: set[str] = {self.get_fully_qualified_name()}
+        self._parameters: dict[str, dict[str, Any]] = {}
+        self._parameter_clients: list[AsyncParameterClient] = []
+        self.lost: Counter[str] = Counter()
+        self.last_arrival = time.monotonic()
+        self._look()
+        self.create_timer(_LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    # --- topics ---------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Record topics, and note parameters of nodes, that were not there before."""
+        with self.border():
+            for name, types in self.get_topic_names_and_types():
+                if name in self._seen or topic_or_service_is_hidden(name):
+                    continue
+                if self._wanted and name not in self._wanted:
+                    continue
+                publishers = self.get_publishers_info_by_topic(name)
+                if publishers:
+                    self._seen.add(name)
+                    self._record(name, types, publishers)
+            self._look_for_nodes()
+
+    def _record(self, name: str, types: Sequence[str], publishers: Sequence[Any]) -> None:
+        with self.border():
+            if len(types) != 1:
+                raise BagError(f"topic {name}: got the types {', '.join(types)}, expected one; it is not recorded")
+            kind, definition = message_class(types[0]), load_definition(types[0], self._shares)
+            _require_same(name, definition, publishers)
+            offers = tuple(recorded_qos(publisher.qos_profile) for publisher in publishers)
+            self._bag.add_topic(Topic(name, types[0], definition.type_hash, offers), definition)
+            self.create_subscription(
+                kind,
+                name,
+                self._receiver(name),
+                subscribing_qos(offers, _DEPTH),
+                raw=True,
+                event_callbacks=SubscriptionEventCallbacks(message_lost=lambda event: self._lose(name, event)),
+            )
+
+    def _receiver(self, name: str) -> Callable[[bytes, Any], None]:
+        put = self._bag.put
+
+        def receive(data: bytes, info: Any) -> None:
+            put(name, info["received_timestamp"], info["source_timestamp"], data)
+            self.last_arrival = time.monotonic()
+
+        return receive
+
+    def _lose(self, name: str, event: Any) -> None:
+        self.lost[name] += event.total_count_change
+
+    # --- parameters -----------------------------------------------------------------------------------------------
+
+    def _look_for_nodes(self) -> None:
+        for name, namespace in self.get_node_names_and_namespaces():
+            node = f"{namespace.rstrip('/')}/{name}"
+            if node not in self._asked and not name.startswith("_"):
+                self._asked.add(node)
+                client = AsyncParameterClient(self, node)
+                self._parameter_clients.append(client)
+                self._ask(client, node)
+
+    def _ask(self, client: AsyncParameterClient, node: str) -> None:
+        """Note a node's parameters as soon as it tells them: they say what computed the messages."""
+
+        def listed(future: Any) -> None:
+            with self.border():
+                names = list(future.result().result.names)
+                client.get_parameters(names).add_done_callback(lambda answer: got(names, answer))
+
+        def got(names: list[str], future: Any) -> None:
+            with self.border():
+                values = (parameter_value_to_python(value) for value in future.result().values)
+                self._parameters[node] = {key: _plain(value) for key, value in zip(names, values, strict=True)}
+                self._bag.note({"parameters": yaml.safe_dump(self._parameters)})
+
+        client.list_parameters([], 10).add_done_callback(listed)
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def finish(self) -> BagInfo:
+        """Close the bag and return what it holds.
+
+        Raises:
+            BagError: If it could not be written to its end.
+        """
+        dropped = self.lost + self._bag.dropped
+        self._bag.note({"dropped": yaml.safe_dump(dict(dropped))})
+        info = self._bag.close()
+        if dropped:
+            self.diagnose(ErrorCode.BAG, f"messages that are not in the bag: {dict(dropped)}")
+        return info
+
+    @property
+    def failed(self) -> bool:
+        """Whether writing has failed; :meth:`finish` says why."""
+        return self._bag.error is not None
+
+
+def _require_same(name: str, definition: Definition, publishers: Sequence[Any]) -> None:
+    """Raise :class:`BagError` if a publisher sends another version of the type than the one that is installed here."""
+    for publisher in publishers:
+        sent = hash_text(publisher.topic_type_hash)
+        if sent and definition.type_hash and sent != definition.type_hash:
+            raise BagError(
+                f"topic {name}: node {publisher.node_name} publishes {definition.name} of hash {sent}, the one "
+                f"installed here has {definition.type_hash}; build the same messages on both machines. It is not "
+                "recorded"
+            )
+
+
+def _notes(text: str) -> dict[str, str]:
+    given = yaml.safe_load(text) if text else {}
+    if not isinstance(given, dict):
+        raise BagError(f"recorder: got notes {text!r}, expected a YAML mapping")
+    return {str(key): str(value) for key, value in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter's value as YAML has it."""
+    return value if value is None or isinstance(value, str | bool | int | float) else [_plain(item) for item in value]
+
+
+def record(node: RecorderNode, ended: threading.Event) -> BagInfo:
+    """Record until the event, and then until nothing more is on its way; return what the bag holds.
+
+    Raises:
+        BagError: If the bag could not be written.
+    """
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    try:
+        while not ended.is_set() and node.context.ok() and not node.failed:
+            executor.spin_once(timeout_sec=0.2)
+        due = time.monotonic() + _DRAIN
+        while time.monotonic() < min(due, node.last_arrival + _QUIET) and node.context.ok():
+            executor.spin_once(timeout_sec=0.05)
+        return node.finish()
+    finally:
+        executor.shutdown()
+
+
+def run(arguments: Sequence[str] | None = None, duration: float = 0.0, **options: Any) -> BagInfo:
+    """Record until SIGINT or SIGTERM, or for ``duration`` seconds if it is not 0; return what the bag holds.
+
+    Raises:
+        VnbError: If the bag cannot be made or written.
+    """
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = RecorderNode(**options)
+        if duration:
+            timer = threading.Timer(duration, ended.set)
+            timer.daemon = True
+            timer.start()
+        try:
+            return record(node, ended)
+        finally:
+            node.close()
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def main() -> int:
+    """Run the node."""
+    try:
+        run()
+    except VnbError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

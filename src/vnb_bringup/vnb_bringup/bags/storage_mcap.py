@@ -1,0 +1,232 @@
+"""Bags in MCAP files, as rosbag2's own storage plugin lays them out."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mcap.exceptions import McapError
+from mcap.reader import SeekingReader
+from mcap.records import Channel, Chunk, McapRecord, Message, Metadata, Schema
+from mcap.stream_reader import StreamReader, breakup_chunk
+from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
+from zstandard import ZstdError
+
+from vnb_bringup.bags.definitions import Definition
+from vnb_bringup.bags.metadata import Topic, parse_qos, qos_text
+from vnb_grasp.errors import BagError
+
+CHUNK = 1 << 20
+"""Largest chunk [bytes]; what is not in a chunk yet lives in this process's memory only."""
+
+_CUSTOM = "vnb"
+_ROSBAG2 = "rosbag2"
+_RECORD_LIMIT = 1 << 30
+_BROKEN = (
+    McapError,
+    ZstdError,
+    struct.error,
+    EOFError,
+    ValueError,
+    KeyError,
+    OSError,
+    RuntimeError,
+)
+
+
+class McapOutput:
+    """An MCAP file that is being written. A flush ends the chunk, so that every reader finds all that came before."""
+
+    def __init__(self, path: Path, custom: Mapping[str, str]) -> None:
+        try:
+            self._stream = path.open("xb")
+        except OSError as error:
+            raise BagError(f"{path}: cannot be written ({error.strerror}); give another folder") from error
+        self._writer = Writer(self._stream, chunk_size=CHUNK, compression=CompressionType.ZSTD)
+        self._writer.start(profile="ros2", library="vnb")
+        if custom:
+            self._writer.add_metadata(_CUSTOM, dict(custom))
+        self._schemas: dict[str, int] = {}
+        self._channels: dict[str, int] = {}
+        self._sequences: dict[str, int] = {}
+        self._pending = 0
+        self._stream.flush()
+
+    def add_topic(self, topic: Topic, definition: Definition) -> None:
+        """See :class:`vnb_bringup.bags.storage.Output`."""
+        if definition.name not in self._schemas:
+            encoding = "ros2msg" if definition.text else ""
+            data = definition.text.encode()
+            self._schemas[definition.name] = self._writer.register_schema(definition.name, encoding, data)
+        told = {"offered_qos_profiles": qos_text(topic.qos), "topic_type_hash": topic.type_hash}
+        self._channels[topic.name] = self._writer.register_channel(
+            topic.name, topic.serialization_format, self._schemas[definition.name], told
+        )
+        self._sequences[topic.name] = 0
+
+    def note(self, custom: Mapping[str, str]) -> None:
+        """See :class:`vnb_bringup.bags.storage.Output`."""
+        self._writer.flush()  # a record of its own, between two chunks
+        self._writer.add_metadata(_CUSTOM, dict(custom))
+
+    def write(self, topic: str, time: int, published: int, data: bytes) -> None:
+        """See :class:`vnb_bringup.bags.storage.Output`."""
+        sequence = self._sequences[topic] = self._sequences[topic] + 1
+        self._writer.add_message(self._channels[topic], time, data, published, sequence)
+        self._pending += len(data)
+
+    def flush(self) -> None:
+        """See :class:`vnb_bringup.bags.storage.Output`."""
+        self._writer.flush()
+        self._pending = 0
+
+    def size(self) -> int:
+        """See :class:`vnb_bringup.bags.storage.Output`."""
+        return self._stream.tell() + min(self._pending, CHUNK)
+
+    def close(self, metadata: str) -> None:
+        """See :class:`vnb_bringup.bags.storage.Output`."""
+        self._writer.flush()
+        self._writer.add_metadata(_ROSBAG2, {"serialized_metadata": metadata})
+        self._writer.finish()
+        self._stream.close()
+
+
+class McapFile:
+    """An MCAP file that is read; one that was never closed is read as far as it goes.
+
+    Raises:
+        BagError: If it is no MCAP file, or none of ROS 2.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        _require_mcap(path)
+        self._stream = path.open("rb")
+        self.topics: dict[str, Topic] = {}
+        self.definitions: dict[str, Definition] = {}
+        self.custom: dict[str, str] = {}
+        try:
+            self._reader: SeekingReader | None = SeekingReader(
+                self._stream, validate_crcs=True, record_size_limit=_RECORD_LIMIT
+            )
+            summary = self._reader.get_summary()
+        except _BROKEN:
+            summary = None
+        self.complete = summary is not None
+        if summary is not None and self._reader is not None:
+            for channel in summary.channels.values():
+                self._know(channel, summary.schemas.get(channel.schema_id))
+            for record in self._reader.iter_metadata():
+                self._note(record)
+        else:
+            self._reader = None
+            for _ in self._scan():
+                pass
+
+    def _know(self, channel: Channel, schema: Schema | None) -> None:
+        told = channel.metadata
+        name = schema.name if schema else "unknown/msg/Unknown"
+        kind = told.get("topic_type_hash", "")
+        self.topics.setdefault(
+            channel.topic,
+            Topic(channel.topic, name, kind, parse_qos(told.get("offered_qos_profiles")), channel.message_encoding),
+        )
+        text = schema.data.decode() if schema and schema.encoding == "ros2msg" else ""
+        self.definitions.setdefault(name, Definition(name, text, kind))
+
+    def _note(self, record: Metadata) -> None:
+        if record.name == _CUSTOM:
+            self.custom.update(record.metadata)
+
+    def messages(
+        self, topics: Iterable[str] | None = None, start: int | None = None, end: int | None = None
+    ) -> Iterator[tuple[str, int, int, bytes]]:
+        """See :class:`vnb_bringup.bags.storage.Input`."""
+        if self._reader is None:
+            wanted = None if topics is None else set(topics)
+            low, high = start or 0, 2**64 if end is None else end
+            found = [m for m in self._scan() if (wanted is None or m[0] in wanted) and low <= m[1] < high]
+            yield from sorted(found, key=lambda message: message[1])
+            return
+        try:
+            for _, channel, message in self._reader.iter_messages(topics, start, end):
+                yield channel.topic, message.log_time, message.publish_time, message.data
+        except _BROKEN as error:
+            raise BagError(
+                f"{self._path}: damaged ({type(error).__name__}: {error}); `./vnb bag recover` keeps what can be read"
+            ) from error
+
+    def _scan(self) -> Iterator[tuple[str, int, int, bytes]]:
+        """Yield the messages in the order of the file up to where it breaks off, and learn its topics on the way."""
+        schemas: dict[int, Schema] = {}
+        channels: dict[int, Channel] = {}
+        for record in _records(self._path):
+            if isinstance(record, Schema):
+                schemas[record.id] = record
+            elif isinstance(record, Channel):
+                channels[record.id] = record
+                self._know(record, schemas.get(record.schema_id))
+            elif isinstance(record, Metadata):
+                self._note(record)
+            elif isinstance(record, Message) and record.channel_id in channels:
+                yield channels[record.channel_id].topic, record.log_time, record.publish_time, record.data
+
+    def close(self) -> None:
+        """See :class:`vnb_bringup.bags.storage.Input`."""
+        self._stream.close()
+
+    @staticmethod
+    def mend(path: Path) -> None:
+        """Write the file anew as far as it can be read, with the index that it lacks.
+
+        Raises:
+            BagError: If it is no MCAP file of ROS 2.
+        """
+        whole = path.with_name(path.name + ".part")
+        whole.unlink(missing_ok=True)
+        source = McapFile(path)
+        output = McapOutput(whole, source.custom)
+        for topic in source.topics.values():
+            output.add_topic(topic, source.definitions[topic.type])
+        for message in source._scan():
+            output.write(*message)
+        output.close("")
+        source.close()
+        os.replace(whole, path)
+
+
+def _require_mcap(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(len(MCAP0_MAGIC))
+    except OSError as error:
+        raise BagError(f"{path}: cannot be read ({error.strerror})") from error
+    if magic != MCAP0_MAGIC:
+        raise BagError(f"{path}: got a file that begins with {magic!r}, expected an MCAP file")
+    header = next(_records(path), None)
+    profile = getattr(header, "profile", "none")
+    if header is not None and profile != "ros2":
+        raise BagError(f"{path}: got an MCAP file of profile {profile!r}, expected ros2")
+
+
+def _records(path: Path) -> Iterator[McapRecord]:
+    """Yield the records of a file up to where it breaks off; a damaged chunk is left out."""
+    with path.open("rb") as stream:
+        try:
+            for record in StreamReader(stream, emit_chunks=True, record_size_limit=_RECORD_LIMIT).records:
+                if isinstance(record, Chunk):
+                    yield from _contents(record)
+                else:
+                    yield record
+        except _BROKEN:
+            return
+
+
+def _contents(chunk: Chunk) -> list[McapRecord]:
+    try:
+        return breakup_chunk(chunk, validate_crc=True)
+    except _BROKEN:
+        return []

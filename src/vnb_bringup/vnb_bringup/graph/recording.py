@@ -1,0 +1,104 @@
+"""Record a composed graph into a bag, by a process of its own that takes no time from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
+
+from vnb_bringup.bags.nodes import recorder_node
+from vnb_bringup.graph.composition import Graph
+from vnb_grasp.errors import BagError
+
+_READY_TIME = 30.0
+_STOP_TIME = 60.0
+
+
+@contextmanager
+def recorded(
+    graph: Graph, folder: Path, storage: str = "mcap", notes: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Record all topics of a graph inside the block; yields the process id of the recorder.
+
+    Args:
+        graph: It publishes nothing that is not recorded once the block is entered.
+        folder: Of the bag; must not be there.
+        storage: ``mcap`` or ``sqlite3``.
+        notes: Texts that belong to the bag.
+
+    Raises:
+        BagError: If the recorder does not start, or the bag could not be written.
+    """
+    command = [sys.executable, "-m", recorder_node.__name__, "--ros-args"]
+    for name, value in (
+        ("out", str(folder)),
+        ("storage", storage),
+        ("notes", json.dumps(dict(notes or {}))),
+    ):
+        command += ["-p", f"{name}:={json.dumps(value)}"]
+    environment = dict(os.environ, ROS_DOMAIN_ID=str(graph.domain))
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, env=environment, stderr=log, start_new_session=True)
+        try:
+            if _connects(graph, process):
+                yield process.pid
+        finally:
+            _stop(process)
+        log.seek(0)
+        told = log.read().strip()
+        if process.returncode != 0:
+            raise BagError(f"the recorder of {folder} ended with status {process.returncode}: {told[-400:]}")
+        if told:
+            print(told, file=sys.stderr)
+
+
+def _connects(graph: Graph, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the recorder hears every topic; return False if it has ended instead.
+
+    Raises:
+        BagError: If it takes too long.
+    """
+    due = time.monotonic() + _READY_TIME
+    while missing := _missing(graph):
+        if process.poll() is not None:
+            return False
+        if time.monotonic() > due:
+            raise BagError(f"the recorder did not connect within {_READY_TIME:.0f} s to {', '.join(missing)}")
+        time.sleep(0.05)
+    return True
+
+
+def _missing(graph: Graph) -> list[str]:
+    """Return the topics that the recorder does not hear yet."""
+    conductor = graph.conductor
+    missing = []
+    for node in graph.nodes.values():
+        for publisher in node.publishers:
+            topic = publisher.topic_name
+            if topic_or_service_is_hidden(topic):
+                continue
+            listeners = conductor.get_subscriptions_info_by_topic(topic)
+            heard = any(listener.node_name == recorder_node.NAME for listener in listeners)
+            if not heard or publisher.get_subscription_count() < len(listeners):
+                missing.append(topic)
+    return missing
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Let the recorder write what it has heard."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_TIME)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
