@@ -69,6 +69,9 @@ def result_snapshots(folder: Path) -> list[Snapshot]:
     hand, arm = load_hand(document["hand"]), ArmKinematics(load_arm("fr3"))
     quality = TactileQuality(hand)
     shape = hand.pads[0].rows, hand.pads[0].columns
+    scenario = document["scenario"]
+    stds = [scenario["pose_translation_std"]] * 3 + [scenario["pose_rotation_std"]] * 3
+    covariance = np.diag(np.square(np.array(stds, dtype=np.float64)))
     snapshots = []
     for step in document["steps"]:
         arm_q, hand_q = (np.array(step[f"{part}_joints"], dtype=np.float64) for part in ("arm", "hand"))
@@ -79,12 +82,13 @@ def result_snapshots(folder: Path) -> list[Snapshot]:
             Snapshot(
                 time=float(step["time"]),
                 step=int(step["step"]),
-                object_name=document["scenario"]["object_name"],
+                object_name=scenario["object_name"],
                 method=document["method"],
                 phase=step["phase"],
                 arm_q=arm_q,
                 hand_q=hand_q,
                 estimate=None if T_hand_object is None else _world(arm, arm_q, T_hand_object),
+                covariance=covariance,
                 truth=pose_matrix(step["object_position"], step["object_quaternion"]),
                 belief=_belief(step["belief"], T_hand_object),
                 contact=np.array(step["contact"], dtype=bool),

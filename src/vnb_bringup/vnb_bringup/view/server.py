@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import socket
+from contextlib import redirect_stdout
 
 import viser
 
@@ -17,6 +19,11 @@ class LocalServer(viser.ViserServer):
     def request_share_url(self, verbose: bool = True) -> str | None:
         """Return None: the page is never shared."""
         return None
+
+    def stop(self) -> None:
+        """Stop serving, without a word."""
+        with redirect_stdout(io.StringIO()):
+            super().stop()
 
 
 def open_server(port: int) -> LocalServer:
@@ -38,7 +45,8 @@ def open_server(port: int) -> LocalServer:
                 "with --port"
             ) from error
         port = probe.getsockname()[1]
-    server = LocalServer(host=HOST, port=port, label="VNB", verbose=False)
+    with redirect_stdout(io.StringIO()):  # a banner that no option turns off
+        server = LocalServer(host=HOST, port=port, label="VNB", verbose=False)
     if server.get_port() != port:  # viser takes the next one if somebody was faster
         server.stop()
         raise ConfigError(f"port {port} of {HOST} was taken meanwhile; give another one with --port")
