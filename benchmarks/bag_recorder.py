@@ -8,14 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rclpy.publisher import Publisher
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
 from vnb_msgs.srv import SetPause
 
@@ -23,7 +20,7 @@ from vnb_bringup.bags.reader import BagReader
 from vnb_bringup.graph.composition import Graph, composed_graph
 from vnb_bringup.graph.recording import recorded
 from vnb_bringup.graph.roster import GraphSettings
-from vnb_bringup.graph.testing import call
+from vnb_bringup.graph.testing import Wiretap, call
 from vnb_bringup.report.local import TrialSettings
 from vnb_sim_bridge.scenario import draw_scenario
 
@@ -41,27 +38,6 @@ def memory(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     told = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines) if "Vm" in name}
     return told.get("VmHWM", told["VmRSS"]) / 1024
-
-
-class CountPublished:
-    """Counts what this process publishes, by topic, while it is switched on."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        self._publish = Publisher.publish
-
-    def __enter__(self) -> CountPublished:
-        def publish(publisher: Publisher, message: object) -> None:
-            with self._lock:
-                self.counts[publisher.topic_name] += 1
-            self._publish(publisher, message)
-
-        Publisher.publish = publish  # type: ignore[method-assign]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        Publisher.publish = self._publish  # type: ignore[method-assign]
 
 
 def pause(graph: Graph, paused: bool) -> None:
@@ -100,7 +76,7 @@ def main() -> None:
         composed_graph(GraphSettings(scenario.object_name, lockstep=given.lockstep)) as graph,
         standing_still(graph),
         recorded(graph, given.out, given.storage) as pid,
-        CountPublished() as published,
+        Wiretap(keep=False) as published,
         running(graph),
     ):
         start, cpu, own = time.perf_counter(), cpu_seconds(pid), time.process_time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,22 +12,27 @@ pytest.importorskip("rclpy")
 pytest.importorskip("vnb_msgs")
 pytest.importorskip("launch_ros", reason="the launch system comes with a full ROS 2 only")
 
-from launch.actions import DeclareLaunchArgument, GroupAction
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch_ros.actions import Node
 
 from vnb_bringup.graph.roster import MODULES
 
 pytestmark = pytest.mark.ros
 
-FILE = Path(__file__).resolve().parents[1] / "launch" / "sim.launch.py"
+FILES = Path(__file__).resolve().parents[1] / "launch"
 
 
-def test_every_argument_is_described_and_every_node_is_started() -> None:
-    spec = importlib.util.spec_from_file_location("sim_launch", FILE)
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", FILES / f"{name}.launch.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    entities = module.generate_launch_description().entities
+    return module
+
+
+def test_every_argument_is_described_and_every_node_is_started() -> None:
+    entities = load("sim").generate_launch_description().entities
     arguments = {a.name: a for a in entities if isinstance(a, DeclareLaunchArgument)}
     assert {"object", "regime", "seed", "method", "belief", "hand", "lockstep", "namespace"} <= set(arguments)
     assert [name for name, a in arguments.items() if not a.description] == []
@@ -34,3 +40,21 @@ def test_every_argument_is_described_and_every_node_is_started() -> None:
     (group,) = (entity for entity in entities if isinstance(entity, GroupAction))
     started = {action.node_executable for action in group.get_sub_entities() if isinstance(action, Node)}
     assert started == {f"{name}_node" for name in MODULES} | {"trial_node"}
+
+
+def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:
+    description = load("record").generate_launch_description()
+    arguments = {a.name: a for a in description.entities if isinstance(a, DeclareLaunchArgument)}
+    assert [name for name, a in arguments.items() if not a.description] == []
+    assert arguments["out"].default_value is None
+    (start,) = (entity for entity in description.entities if isinstance(entity, OpaqueFunction))
+    context = LaunchContext()
+    given = {"out": "a bag", "storage": "sqlite3", "split_mb": "1.5", "topics": "/belief, observation"}
+    context.launch_configurations.update(given, recorder="vnb")
+    node, _ = start.execute(context)
+    assert (node.node_package, node.node_executable) == ("vnb_bringup", "recorder_node")
+    context.launch_configurations["recorder"] = "rosbag2"
+    process, _ = start.execute(context)
+    words = ["".join(part.perform(context) for part in word) for word in process.cmd]
+    assert words[:5] == ["ros2", "bag", "record", "--output", "a bag"]
+    assert words[5:] == ["--storage", "sqlite3", "--max-bag-size", "1572864", "--topics", "/belief", "observation"]

@@ -25,6 +25,7 @@ setup(
         "console_scripts": [
             "vnb = vnb_bringup.cli:main",
             "trial_node = vnb_bringup.graph.trial_node:main",
+            "recorder_node = vnb_bringup.bags.nodes.recorder_node:main",
         ],
     },
 )

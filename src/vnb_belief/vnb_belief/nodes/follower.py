@@ -1,4 +1,4 @@
-"""Follows grasps with a belief, message by message: what the belief's node does, and what computes a recording again."""
+"""Follows grasps with a belief, message by message: for the belief's node, and to compute a recording again."""
 
 from __future__ import annotations
 

@@ -143,9 +143,12 @@ class BagReader:
 
 
 def storage_files(folder: Path) -> list[Path]:
-    """Return the storage files in a folder in the order of their numbers."""
+    """Return the storage files in a folder in the order of their numbers.
+
+    Empty ones are left out: their recorder was killed before the first byte.
+    """
     suffixes = {STORAGES[name].suffix for name in STORAGES}
-    found = [path for path in folder.iterdir() if path.suffix in suffixes]
+    found = [path for path in folder.iterdir() if path.suffix in suffixes and path.stat().st_size]
     return sorted(found, key=lambda path: [int(digits) for digits in re.findall(r"_(\d+)$", path.stem)] or [0])
 
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from vnb_bringup.bags.reader import BagMessage
 from vnb_grasp.errors import ConfigError
 
+SHORTEST_LAP = 0.1
+"""Least wall-clock time of a lap [s]: the messages of one moment, looped, would take all the machine."""
+
 
 @dataclass(frozen=True)
 class PlayOptions:
@@ -63,7 +66,7 @@ def schedule(read: Callable[[], Iterable[BagMessage]], begin: int, options: Play
     offset = 0.0
     period = 1e9 / options.clock * options.rate if options.clock else math.inf
     while True:
-        last, tick, empty = begin, float(begin), True
+        last, tick, empty = begin, float(begin) if options.clock else math.inf, True
         for message in read():
             while tick <= message.time:
                 yield Due(offset + _seconds(tick - begin, options), int(tick), None)
@@ -72,7 +75,7 @@ def schedule(read: Callable[[], Iterable[BagMessage]], begin: int, options: Play
             last, empty = message.time, False
         if not options.loop or empty:
             return
-        offset += _seconds(last - begin, options)
+        offset += max(_seconds(last - begin, options), SHORTEST_LAP)
 
 
 def _seconds(nanoseconds: float, options: PlayOptions) -> float:

@@ -116,6 +116,7 @@ class McapFile:
         except _BROKEN:
             summary = None
         self.complete = summary is not None
+        self._channels: dict[int, Channel] = {} if summary is None else dict(summary.channels)
         if summary is not None and self._reader is not None:
             for channel in summary.channels.values():
                 self._know(channel, summary.schemas.get(channel.schema_id))
@@ -152,7 +153,7 @@ class McapFile:
             yield from sorted(found, key=lambda message: message[1])
             return
         try:
-            for _, channel, message in self._reader.iter_messages(topics, start, end):
+            for _, channel, message in self._reader.iter_messages(topics, starting_at=start, ending_before=end):
                 yield channel.topic, message.log_time, message.publish_time, message.data
         except _BROKEN as error:
             raise BagError(
@@ -162,7 +163,7 @@ class McapFile:
     def _scan(self) -> Iterator[tuple[str, int, int, bytes]]:
         """Yield the messages in the order of the file up to where it breaks off, and learn its topics on the way."""
         schemas: dict[int, Schema] = {}
-        channels: dict[int, Channel] = {}
+        channels = dict(self._channels)  # of the index: the chunk that announces a topic may be the damaged one
         for record in _records(self._path):
             if isinstance(record, Schema):
                 schemas[record.id] = record

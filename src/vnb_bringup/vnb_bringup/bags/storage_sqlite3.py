@@ -9,10 +9,11 @@ from pathlib import Path
 import yaml
 
 from vnb_bringup.bags.definitions import Definition
-from vnb_bringup.bags.metadata import ROOT, VERSION, Topic, parse_qos, qos_text
+from vnb_bringup.bags.metadata import ROOT, VERSION, BagFile, BagInfo, Topic, dump, parse_qos, qos_text
 from vnb_grasp.errors import BagError
 
 _TABLES = """
+BEGIN;
 CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
 CREATE TABLE metadata(id INTEGER PRIMARY KEY, metadata_version INTEGER NOT NULL, metadata TEXT NOT NULL);
 CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL, serialization_format TEXT NOT NULL,
@@ -23,6 +24,7 @@ CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, timesta
   data BLOB NOT NULL);
 CREATE INDEX timestamp_idx ON messages (timestamp ASC);
 INSERT INTO schema(schema_version, ros_distro) VALUES (4, 'jazzy');
+COMMIT;
 """
 _OLDEST, _NEWEST = 3, 4
 
@@ -64,7 +66,8 @@ class Sqlite3Output:
 
     def note(self, custom: Mapping[str, str]) -> None:
         """See :class:`vnb_bringup.bags.storage.Output`."""
-        self._store_metadata(yaml.safe_dump({ROOT: {"version": VERSION, "custom_data": dict(custom)}}))
+        info = BagInfo("sqlite3", (BagFile(self._path.name),), (), {}, dict(custom))  # whole: rosbag2 wants every key
+        self._store_metadata(yaml.safe_dump(dump(info), sort_keys=False))
 
     def write(self, topic: str, time: int, published: int, data: bytes) -> None:
         """See :class:`vnb_bringup.bags.storage.Output`; this storage keeps only the time of reception."""

@@ -110,6 +110,8 @@ def _play(
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    if topics is not None:
+        topics = [topic if topic.startswith("/") else f"/{topic}" for topic in topics]
     with _open(path) as bag:
         published = run(bag, topics, PlayOptions(rate, start, loop, clock), ended, delay)
     print(f"Played {sum(published.values())} messages on {len(published)} topics.")

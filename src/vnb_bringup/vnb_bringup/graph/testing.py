@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import Any
 
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.publisher import Publisher
+from rclpy.serialization import serialize_message
 
 from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import run_episode
@@ -65,6 +68,40 @@ def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> No
     while not condition():
         assert time.monotonic() < due, f"waited {timeout} s for {what}"
         time.sleep(0.005)
+
+
+class Wiretap:
+    """Takes down what this process publishes while it is switched on.
+
+    Args:
+        keep: Keep the messages too, not only their number.
+
+    Attributes:
+        counts: Messages by topic.
+        data: Serialized messages by topic, in order.
+    """
+
+    def __init__(self, keep: bool = True) -> None:
+        self.counts: Counter[str] = Counter()
+        self.data: dict[str, list[bytes]] = defaultdict(list)
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._publish = Publisher.publish
+
+    def __enter__(self) -> Wiretap:
+        def publish(publisher: Publisher, message: Any) -> None:
+            with self._lock:
+                self.counts[publisher.topic_name] += 1
+                if self._keep:
+                    data = message if isinstance(message, bytes) else serialize_message(message)
+                    self.data[publisher.topic_name].append(data)
+            self._publish(publisher, message)
+
+        Publisher.publish = publish  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Publisher.publish = self._publish  # type: ignore[method-assign]
 
 
 class Client:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from vnb_msgs.msg import Belief, GraspGoal, HandCommand, PlannerStatus
 
 from vnb_belief.beliefs import BELIEFS, BeliefContext
@@ -93,6 +94,7 @@ def replay(recording: Recording, settings: ReplaySettings) -> Replay:
     """
     if not recording.grasps:
         raise BagError(f"bag {recording.path}: holds no grasp, that is no decision of a planner after its goal")
+    torch.set_num_threads(1)  # as in the graph: another number of threads gives other sums
     hand = load_hand(recording.grasps[0].goal.hand)
     result = Replay(settings)
     beliefs = _Beliefs(recording, settings, hand) if settings.source == "observation" else None

@@ -17,8 +17,7 @@ import yaml
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import parameter_value_to_python
-from rclpy.parameter_client import AsyncParameterClient
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
 from vnb_msgs.msg import ErrorCode
@@ -26,6 +25,7 @@ from vnb_msgs.msg import ErrorCode
 from vnb_bringup.bags.background import BackgroundWriter
 from vnb_bringup.bags.definitions import Definition, load_definition, share_folders
 from vnb_bringup.bags.metadata import BagInfo, Topic
+from vnb_bringup.bags.nodes.node_parameters import NodeParameters
 from vnb_bringup.bags.nodes.types import hash_text, message_class, recorded_qos, subscribing_qos
 from vnb_bringup.bags.writer import BagWriter
 from vnb_grasp.errors import BagError, VnbError
@@ -64,20 +64,25 @@ class RecorderNode(VnbNode):
         self.config = config = declare(self, RecorderConfig)
         if not config.out:
             raise BagError("recorder: got no folder for the bag, set the parameter `out`")
-        self._wanted = frozenset(name.strip() for name in config.topics.split(",") if name.strip())
+        self._wanted = frozenset(self._full_name(name.strip()) for name in config.topics.split(",") if name.strip())
         self._shares = share_folders()
         megabyte = 1 << 20
         split = int(config.split_megabytes * megabyte)
         writer = BagWriter(Path(config.out), config.storage, split, _notes(config.notes))
         self._bag = BackgroundWriter(writer, int(config.memory_megabytes * megabyte))
-        self._seen: set[str] = {"/rosout"} if self._wanted and "/rosout" not in self._wanted else set()
-        self._asked: set[str] = {self.get_fully_qualified_name()}
-        self._parameters: dict[str, dict[str, Any]] = {}
-        self._parameter_clients: list[AsyncParameterClient] = []
+        self._seen: set[str] = set()
+        self._parameters = NodeParameters(self, lambda told: self._bag.note({"parameters": told}))
         self.lost: Counter[str] = Counter()
         self.last_arrival = time.monotonic()
         self._look()
         self.create_timer(_LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _full_name(self, name: str) -> str:
+        try:
+            return self.resolve_topic_name(name)
+        except rclpy_implementation.RCLError as error:
+            told = " ".join(str(error).split())
+            raise BagError(f"recorder: got the topic {name!r}, expected a name of ROS 2 ({told})") from error
 
     # --- topics ---------------------------------------------------------------------------------------------------
 
@@ -93,7 +98,7 @@ class RecorderNode(VnbNode):
                 if publishers:
                     self._seen.add(name)
                     self._record(name, types, publishers)
-            self._look_for_nodes()
+            self._parameters.look()
 
     def _record(self, name: str, types: Sequence[str], publishers: Sequence[Any]) -> None:
         with self.border():
@@ -124,33 +129,6 @@ class RecorderNode(VnbNode):
     def _lose(self, name: str, event: Any) -> None:
         self.lost[name] += event.total_count_change
 
-    # --- parameters -----------------------------------------------------------------------------------------------
-
-    def _look_for_nodes(self) -> None:
-        for name, namespace in self.get_node_names_and_namespaces():
-            node = f"{namespace.rstrip('/')}/{name}"
-            if node not in self._asked and not name.startswith("_"):
-                self._asked.add(node)
-                client = AsyncParameterClient(self, node)
-                self._parameter_clients.append(client)
-                self._ask(client, node)
-
-    def _ask(self, client: AsyncParameterClient, node: str) -> None:
-        """Note a node's parameters as soon as it tells them: they say what computed the messages."""
-
-        def listed(future: Any) -> None:
-            with self.border():
-                names = list(future.result().result.names)
-                client.get_parameters(names).add_done_callback(lambda answer: got(names, answer))
-
-        def got(names: list[str], future: Any) -> None:
-            with self.border():
-                values = (parameter_value_to_python(value) for value in future.result().values)
-                self._parameters[node] = {key: _plain(value) for key, value in zip(names, values, strict=True)}
-                self._bag.note({"parameters": yaml.safe_dump(self._parameters)})
-
-        client.list_parameters([], 10).add_done_callback(listed)
-
     # --- the end --------------------------------------------------------------------------------------------------
 
     def finish(self) -> BagInfo:
@@ -162,6 +140,8 @@ class RecorderNode(VnbNode):
         dropped = self.lost + self._bag.dropped
         self._bag.note({"dropped": yaml.safe_dump(dict(dropped))})
         info = self._bag.close()
+        if absent := sorted(self._wanted - self._seen):
+            self.diagnose(ErrorCode.BAG, f"topics that nobody published: {', '.join(absent)}")
         if dropped:
             self.diagnose(ErrorCode.BAG, f"messages that are not in the bag: {dict(dropped)}")
         return info
@@ -189,11 +169,6 @@ def _notes(text: str) -> dict[str, str]:
     if not isinstance(given, dict):
         raise BagError(f"recorder: got notes {text!r}, expected a YAML mapping")
     return {str(key): str(value) for key, value in given.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return a parameter's value as YAML has it."""
-    return value if value is None or isinstance(value, str | bool | int | float) else [_plain(item) for item in value]
 
 
 def record(node: RecorderNode, ended: threading.Event) -> BagInfo:

@@ -1,0 +1,119 @@
+"""Bags whose recorder was killed, or that were damaged, are read as far as they go, and made whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vnb_bringup.bags.reader import BagReader
+from vnb_bringup.bags.recover import recover
+from vnb_bringup.bags.testing import START, Written, kept, read_bag, texts, write_bag
+from vnb_grasp.errors import BagError
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from vnb_bringup.bags.testing import kept, TOPICS, texts
+from vnb_bringup.bags.writer import BagWriter
+writer = BagWriter(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), {"about": "a test"})
+for topic, definition in TOPICS:
+    writer.add_topic(topic, definition)
+for number, (name, received, published, data) in enumerate(texts(60)):
+    if number == 50:
+        writer.flush()
+    writer.write(name, received, data, published)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(params=[("mcap", 0), ("mcap", 1000), ("sqlite3", 0), ("sqlite3", 43_000)], ids=str)
+def orphan(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """A bag whose writer was killed after it had flushed 50 messages and taken ten more."""
+    storage, split = request.param
+    bag = tmp_path / "bag"
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    command = [sys.executable, "-c", KILLED, str(bag), storage, str(split)]
+    status = subprocess.run(command, env=environment, check=False, timeout=60).returncode
+    assert status == -signal.SIGKILL
+    return bag, storage
+
+
+def test_what_was_flushed_survives_the_writer(orphan: tuple[Path, str]) -> None:
+    bag, storage = orphan
+    expected = [kept(message, storage) for message in texts(60)]
+    with BagReader(bag) as reader:
+        assert not reader.complete
+        found = [(m.topic, m.time, m.published, m.data) for m in reader.messages()]
+        assert reader.info.count == len(found)
+        assert reader.info.custom["about"] == "a test"
+    assert len(found) >= 50
+    assert found == expected[: len(found)]
+
+
+def test_a_recovered_bag_is_a_whole_one_for_everybody(orphan: tuple[Path, str]) -> None:
+    rosbag2 = pytest.importorskip("rosbags.rosbag2")
+    bag, _ = orphan
+    before = read_bag(bag)
+    info = recover(bag)
+    assert info.count == len(before)
+    assert info.custom["about"] == "a test"
+    assert read_bag(bag) == before
+    with BagReader(bag) as reader:
+        assert reader.complete
+    with rosbag2.Reader(bag) as reader:
+        assert [bytes(data) for _, _, data in reader.messages()] == [data for *_, data in before]
+    assert recover(bag) == info
+
+
+def many(count: int = 300) -> list[Written]:
+    """Return messages that fill several chunks, and do not compress."""
+    noise = [os.urandom(20_000) for _ in range(count)]
+    return [("/stamped", START + i, START + i, body) for i, body in enumerate(noise)]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
+def test_a_truncated_file_is_read_up_to_its_break(share: float, tmp_path: Path) -> None:
+    messages = many()
+    path = write_bag(tmp_path / "bag", messages) / "bag_0.mcap"
+    os.truncate(path, int(path.stat().st_size * share))
+    with BagReader(path.parent) as reader:
+        assert not reader.complete
+        found = [(m.topic, m.time, m.published, m.data) for m in reader.messages()]
+    assert 0 < len(found) < 300 or share == 0.99
+    assert found == messages[: len(found)]
+    assert recover(path.parent).count == len(found)
+    assert read_bag(path.parent) == found
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_a_damaged_chunk_is_an_error_and_recovering_leaves_it_out(share: float, tmp_path: Path) -> None:
+    messages = many()
+    path = write_bag(tmp_path / "bag", messages) / "bag_0.mcap"
+    data = bytearray(path.read_bytes())
+    for i in range(64):
+        data[int(len(data) * share) + i] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(BagError, match="bag recover"):
+        read_bag(path.parent)
+    info = recover(path.parent)
+    found = read_bag(path.parent)
+    assert 200 < len(found) < 300
+    assert info.count == len(found)
+    assert set(found) < set(messages)
+
+
+def test_a_damaged_database_is_an_error(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "bag", many(50), "sqlite3") / "bag_0.db3"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40_000] = bytes(40_000)
+    path.write_bytes(data)
+    with pytest.raises(BagError, match=r"damaged|no readable"):
+        recover(path.parent)
+    os.truncate(path, 5000)
+    with pytest.raises(BagError, match=r"damaged|no readable"):
+        read_bag(path.parent)
