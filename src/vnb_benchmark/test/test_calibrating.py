@@ -29,7 +29,7 @@ def make_rows(count: int = 800) -> list[Outcome]:
         evidence = rng.normal(size=len(EVIDENCE))
         score = OBJECTS[name] + sum(w * evidence[EVIDENCE.index(key)] for key, w in WEIGHTS.items())
         failed = rng.random() < 1 / (1 + np.exp(-score))
-        row = make_outcome(not failed, object_name=name, split="calibration", seed=i // 7, case=i)
+        row = make_outcome(not failed, object_name=name, split="calibration", seed=i // 2, case=i)
         rows.append(replace(row, evidence=tuple(float(x) for x in evidence)))
     return rows
 
@@ -88,3 +88,8 @@ def test_outcomes_that_all_ended_alike_are_refused(rows: list[Outcome]) -> None:
     ended = [row for row in rows if not row.robust]
     with pytest.raises(ConfigError, match="both failures and successes"):
         fit_calibration(ended, "vnb")
+
+
+def test_a_run_that_is_given_twice_is_refused(rows: list[Outcome]) -> None:
+    with pytest.raises(ConfigError, match="one of each"):
+        fit_calibration([*rows, rows[5]], "vnb")

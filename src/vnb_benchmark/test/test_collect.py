@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from vnb_belief import layout
-from vnb_benchmark.collect import CollectConfig, collect, draw_training_scenario
+from vnb_belief.training.dataset import DatasetError, Episode
+from vnb_benchmark import collect as collecting
+from vnb_benchmark.collect import CollectConfig, collect, collect_batch, draw_training_scenario
+from vnb_benchmark.parts import Parts
 
 CONFIG = CollectConfig(("cube", "tomato_soup_can"), episodes=4, steps=40)
 
@@ -30,3 +36,29 @@ def test_fingers_touch_and_the_data_do_not_depend_on_the_run() -> None:
     first, second = collect(CONFIG, "test"), collect(CONFIG, "test")
     assert first.content_hash() == second.content_hash()
     assert (first.observations[..., layout.OBS_CONTACT].sum(axis=(1, 2)) > 10).all()
+
+
+def test_a_stopped_collection_goes_on_and_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "_BATCH", 2)
+    whole = collect(CONFIG, "test")
+    calls: list[list[int]] = []
+
+    def stopped_at_the_second(config: CollectConfig, batch: list[int]) -> dict[int, Episode]:
+        calls.append(batch)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return collect_batch(config, batch)
+
+    monkeypatch.setattr(collecting, "collect_batch", stopped_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        collect(CONFIG, "test", parts_folder=tmp_path / "parts")
+    resumed = collect(CONFIG, "test", parts_folder=tmp_path / "parts")
+    assert len(calls) == 3
+    assert calls[1] == calls[2]
+    assert resumed.content_hash() == whole.content_hash()
+
+
+def test_parts_of_another_collection_are_refused(tmp_path: Path) -> None:
+    Parts(tmp_path, {"seed": 1}).open()
+    with pytest.raises(DatasetError, match="another collection"):
+        collect(CONFIG, "test", parts_folder=tmp_path)

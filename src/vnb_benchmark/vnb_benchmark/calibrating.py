@@ -20,6 +20,7 @@ import yaml
 from numpy.typing import NDArray
 
 from vnb_benchmark.outcome import OK, Outcome
+from vnb_benchmark.running.tasks import beta_text
 from vnb_benchmark.statistics.calibration import Calibration, calibrate
 from vnb_benchmark.statistics.rows import robust
 from vnb_grasp.errors import ConfigError
@@ -57,7 +58,8 @@ def fit_calibration(rows: Sequence[Outcome], method: str) -> Fit:
     """Return the calibration of ``method`` from its outcomes.
 
     Raises:
-        ConfigError: If an outcome is not of the calibration split, there are too few with evidence, or all ended alike.
+        ConfigError: If an outcome is not of the calibration split, a case comes more than once, there are too few with
+            evidence, or all ended alike.
     """
     own = [row for row in rows if row.method == method and row.status == OK]
     wrong = sorted({row.split for row in own} - {"calibration"})
@@ -65,6 +67,12 @@ def fit_calibration(rows: Sequence[Outcome], method: str) -> Fit:
         raise ConfigError(
             f"calibration of {method}: got outcomes of the split {', '.join(wrong)}, expected calibration only; "
             "run ./vnb bench --preset calibration"
+        )
+    cases = {(row.object_name, row.regime, row.seed, beta_text(row.beta)) for row in own}
+    if len(cases) < len(own):
+        raise ConfigError(
+            f"calibration of {method}: got {len(own)} outcomes of {len(cases)} cases, expected one of each; "
+            "give every run once, and runs of different --seed"
         )
     own = [row for row in own if len(row.evidence) == len(EVIDENCE) and all(map(math.isfinite, row.evidence))]
     failed = np.array([not robust(row) for row in own], dtype=np.float64)

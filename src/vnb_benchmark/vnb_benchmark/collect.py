@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from vnb_belief.observation import ObservationStep, make_observation
 from vnb_belief.training.dataset import Episode, EpisodeDataset, latent_label
+from vnb_benchmark.parts import Parts
 from vnb_grasp.errors import ConfigError, MotionError, SimulationError
 from vnb_perception.tactile_quality import TactileQuality
 from vnb_planner.planners.closing import ClosingConfig
@@ -114,30 +116,56 @@ def draw_training_scenario(object_name: str, hand: str, seed: int) -> Scenario:
     return replace(scenario, friction_object=effective**2 / FRICTION_FINGER)
 
 
-def collect(config: CollectConfig, command: str, progress: Callable[[int, int], None] | None = None) -> EpisodeDataset:
-    """Run the episodes and return them; the same for any number of jobs.
+def collect(
+    config: CollectConfig,
+    command: str,
+    progress: Callable[[int, int], None] | None = None,
+    parts_folder: Path | None = None,
+) -> EpisodeDataset:
+    """Run the episodes and return them; the same for any number of jobs, and in however many runs they were collected.
 
     A scenario whose pre-grasp is not reachable, or whose simulation diverges, is skipped, never faked.
+
+    Args:
+        config: What to collect.
+        command: Kept with the data.
+        progress: Told the episodes done and their total.
+        parts_folder: Finished batches are kept there, and those of an earlier, stopped run are taken from there.
     """
     # Episodes of one object stay together, so that a worker builds each model once per batch.
     order = sorted(range(config.episodes), key=lambda i: (i % len(config.objects), i))
-    batches = [order[i : i + _BATCH] for i in range(0, len(order), _BATCH)]
-    episodes: dict[int, Episode] = {}
-    for done, batch in enumerate(_run(config, batches), start=1):
-        episodes.update(batch)
+    batches = dict(enumerate(order[i : i + _BATCH] for i in range(0, len(order), _BATCH)))
+    parts = None if parts_folder is None else Parts(parts_folder, _identity(config))
+    finished = {} if parts is None else parts.open()
+    done = sum(len(batches[number]) for number in finished)
+    for number, batch in _run(config, {n: batch for n, batch in batches.items() if n not in finished}):
+        finished[number] = batch
+        if parts is not None:
+            parts.keep(number, batch)
+        done += len(batches[number])
         if progress is not None:
-            progress(min(done * _BATCH, config.episodes), config.episodes)
+            progress(done, config.episodes)
+    episodes = {i: episode for batch in finished.values() for i, episode in batch.items()}
     return EpisodeDataset.from_episodes([episodes[i] for i in sorted(episodes)], command)
 
 
-def _run(config: CollectConfig, batches: list[list[int]]) -> Iterator[dict[int, Episode]]:
+def _identity(config: CollectConfig) -> dict[str, object]:
+    """Return what decides the data: all but the number of workers."""
+    return {name: value for name, value in asdict(config).items() if name != "jobs"}
+
+
+def _run(config: CollectConfig, batches: Mapping[int, list[int]]) -> Iterator[tuple[int, dict[int, Episode]]]:
     if config.jobs == 1:
-        yield from (collect_batch(config, batch) for batch in batches)
+        yield from ((number, collect_batch(config, batch)) for number, batch in batches.items())
         return
     # Forking a process that has threads (torch, OpenGL) is unsafe; spawned workers start clean.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(config.jobs, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(collect_batch, [config] * len(batches), batches)
+        waiting = {pool.submit(collect_batch, config, batch): number for number, batch in batches.items()}
+        try:
+            yield from ((waiting[future], future.result()) for future in as_completed(waiting))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def collect_batch(config: CollectConfig, indices: list[int]) -> dict[int, Episode]:

@@ -199,3 +199,14 @@ def test_smooth_failure_probability_gradient() -> None:
     for function in (failure_probability, smooth_failure_probability):
         with pytest.raises(NonFiniteError):
             function(torch.tensor([math.nan]), 0.0)
+
+
+def test_a_probability_of_rounded_weights_stays_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(200, 100, generator=generator)
+    costs = torch.ones(200, 100)
+    sums = (weights / weights.sum(-1, keepdim=True)).sum(-1)
+    assert float(sums.max()) > 1.0  # else this test would show nothing
+    probability = failure_probability(costs, 0.5, weights)
+    assert float(probability.max()) <= 1.0
+    torch.testing.assert_close(probability, torch.ones(200))

@@ -16,9 +16,16 @@ ABLATIONS: Registry[Callable[[], PlannerMethod]] = Registry("ablation")
 """Factories by name."""
 
 
-def _add(name: str, planner: str = "vnb", belief: str = "learned", attempts: int = 0, **parameters: object) -> None:
+def _add(
+    name: str,
+    planner: str = "vnb",
+    belief: str = "learned",
+    attempts: int = 0,
+    uses_beta: bool = True,
+    **parameters: object,
+) -> None:
     rule = AttemptRule(attempts=attempts) if attempts else AttemptRule()
-    ABLATIONS.add(name, lambda: PlannerMethod(planner, belief, parameters, uses_beta=True, rule=rule))
+    ABLATIONS.add(name, lambda: PlannerMethod(planner, belief, parameters, uses_beta=uses_beta, rule=rule))
 
 
 _add("vnb-prior", belief="prior")
@@ -28,5 +35,12 @@ _add("vnb-half", lambda_c=0.5)
 _add("vnb-paper-cost", cost="paper", calibration="raw")
 _add("vnb-entropy", gamma=0.1)
 _add("vnb-no-probe", probe=False)
-_add("vnb-once", attempts=1)
 _add("vnb-raw", calibration="raw")
+
+# One attempt each: what a failure calibration is fitted to, as a second one depends on the calibration.
+_add("vnb-once", attempts=1)
+_add("gauss-once", planner="gauss", attempts=1, uses_beta=False)
+_add("gauss_cvar-once", planner="gauss_cvar", attempts=1)
+_add("cem-once", planner="cem", attempts=1)
+_add("pf-once", planner="pf", belief="particle_filter", attempts=1)
+_add("robust-once", planner="robust", attempts=1)

@@ -11,7 +11,9 @@ from vnb_bringup.commands._shared import command_line
 
 
 def main(
-    store: Annotated[Path, typer.Argument(help="Folder of a `./vnb bench --preset calibration` run.")],
+    stores: Annotated[
+        list[Path], typer.Argument(help="Folders of `./vnb bench --preset calibration` runs, of different seeds.")
+    ],
     method: Annotated[
         list[str] | None,
         typer.Option("--method", help="Method to calibrate; repeatable.", show_default="all that keep evidence"),
@@ -29,10 +31,16 @@ def main(
     from vnb_benchmark.calibrating import figures, fit_calibration, write_calibration
     from vnb_benchmark.running.store import Store
 
-    with Store.open(store) as opened:
-        rows, meta = opened.outcomes(), opened.meta
-    path = out or (store if store.is_dir() else store.parent) / f"{hand}.yaml"
-    about = {key: str(meta[key]) for key in ("checkpoint",) if key in meta}
+    rows, checkpoints = [], set()
+    for store in stores:
+        with Store.open(store) as opened:
+            rows += opened.outcomes()
+            checkpoints.add(str(opened.meta.get("checkpoint", "")))
+    if len(checkpoints) > 1:
+        raise typer.BadParameter(f"the runs were made with {len(checkpoints)} different checkpoints; run them again")
+    path = out or (stores[0] if stores[0].is_dir() else stores[0].parent) / f"{hand}.yaml"
+    (checkpoint,) = checkpoints
+    about = {"checkpoint": checkpoint} if checkpoint else {}
     methods = method or sorted({row.method for row in rows if row.evidence})
     if name is not None and len(methods) != 1:
         raise typer.BadParameter(f"--as names one method, but {len(methods)} are calibrated; give one by --method")

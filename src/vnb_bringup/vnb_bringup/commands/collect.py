@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,10 @@ def main(
         list[str] | None, typer.Option("--object", help="Object to grasp; repeatable.", show_default="all")
     ] = None,
 ) -> None:
-    """Collect simulated grasps to train the belief on: varied closings of every object, with the truth beside them."""
+    """Collect simulated grasps to train the belief on: varied closings of every object, with the truth beside them.
+
+    Finished batches are kept beside the data set; the same command goes on where a stopped one was.
+    """
     from vnb_benchmark.collect import CollectConfig, collect
     from vnb_grasp.description import known_objects
     from vnb_sim_bridge.pregrasp.library import load_pregrasps
@@ -30,13 +34,15 @@ def main(
     with known_names():
         for name in objects:
             load_pregrasps(name, hand)
+    parts = out.with_name(f"{out.name}.parts")
     with progress_bar() as bar:
         task = bar.add_task("collecting", total=episodes, note="")
         dataset = collect(
             CollectConfig(objects, episodes, steps, seed, hand, jobs),
             command_line(),
             lambda done, total: bar.update(task, completed=done, total=total),
+            parts,
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
     dataset.save(out)
+    shutil.rmtree(parts)
     print(f"{out}: {len(dataset)} grasps")

@@ -46,6 +46,9 @@ def main(
     ] = 12,
 ) -> None:
     """Train a belief on collected grasps and compare it with its rivals on what was held out."""
+    import torch
+
+    torch.set_num_threads(1)  # the networks are small: more threads wait for each other, beside other work most of all
     held_out = tuple(held_out_object or ())
     if evaluate:
         _evaluate(data, out, held_out, evaluate_episodes)
