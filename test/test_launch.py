@@ -39,7 +39,7 @@ def test_every_argument_is_described_and_every_node_is_started() -> None:
     assert "mustard_bottle" in arguments["object"].choices and "vnb" in arguments["method"].choices
     (group,) = (entity for entity in entities if isinstance(entity, GroupAction))
     started = {action.node_executable for action in group.get_sub_entities() if isinstance(action, Node)}
-    assert started == {f"{name}_node" for name in MODULES} | {"trial_node"}
+    assert started == {f"{name}_node" for name in MODULES} | {"trial_node", "visualization_node", "rviz2"}
 
 
 def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:

@@ -73,5 +73,7 @@ def _panel(axes: Axes, trial: Trial) -> None:
         held = [trial.holding.before.epsilon, *(pulse.epsilon for pulse in pulses)]
         axes.plot([end, *after], held, color=PALETTE[1], marker="o", markersize=2.5)
         for position, pulse in list(zip(after, pulses, strict=True))[::2]:
-            axes.text(position, 0.985, f"{pulse.force:g} N", fontsize=5.5, transform=axes.get_xaxis_transform(), va="top")
+            axes.text(
+                position, 0.985, f"{pulse.force:g} N", fontsize=5.5, transform=axes.get_xaxis_transform(), va="top"
+            )
     axes.set(title=f"{trial.method}: {trial.case}", xlabel="decision step", ylabel="grasp quality ε", ylim=(0.0, None))

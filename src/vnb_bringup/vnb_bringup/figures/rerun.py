@@ -161,7 +161,9 @@ def _require_same(recorded: dict[str, Any], again: dict[str, Any], where: Path) 
     if same:
         return
     mine = versions()
-    other = [f"{name} {was}, here {mine.get(name)}" for name, was in recorded["versions"].items() if was != mine.get(name)]
+    other = [
+        f"{name} {was}, here {mine.get(name)}" for name, was in recorded["versions"].items() if was != mine.get(name)
+    ]
     why = f"it was recorded with {'; '.join(other)}" if other else "the code or its --delta or --attempts are others"
     raise ConfigError(
         f"{where}: the trial came out differently when it was run again to see its contacts under the pulses ({why}); "

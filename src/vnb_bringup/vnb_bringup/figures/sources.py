@@ -125,7 +125,7 @@ def _is_store(path: Path) -> bool:
         found = {name: (path / name).is_file() for name in (STORE_NAME, "result.json")}
         if not any(found.values()):
             raise ConfigError(
-                f"{path}: got neither result.json nor {STORE_NAME}, expected the folder of a ./vnb trial or a ./vnb bench"
+                f"{path}: got neither result.json nor {STORE_NAME}, expected the folder of a ./vnb trial or ./vnb bench"
             )
         return found[STORE_NAME]
     return path.suffix == ".sqlite"

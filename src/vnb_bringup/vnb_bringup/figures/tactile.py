@@ -53,7 +53,9 @@ def _step(trial: Trial, number: int | None) -> dict[str, Any]:
     found = next((step for step in trial.steps if step["step"] == number), None)
     if found is None:
         last = max(step["step"] for step in trial.steps)
-        raise ConfigError(f"{trial.folder}: got step {number}, expected one from 0 to {last}; choose another with --step")
+        raise ConfigError(
+            f"{trial.folder}: got step {number}, expected one from 0 to {last}; choose another with --step"
+        )
     return found
 
 
