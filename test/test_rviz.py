@@ -16,7 +16,14 @@ pytest.importorskip("rclpy")
 pytest.importorskip("vnb_msgs")
 
 from builtin_interfaces.msg import Time
-from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import (
+    DurabilityPolicy,
+    LivelinessPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from visualization_msgs.msg import Marker, MarkerArray
 from vnb_msgs.msg import GraspQuality, ObjectPose, PlannerStatus
 
@@ -95,10 +102,12 @@ def topic_of(display: dict[str, Any]) -> dict[str, Any]:
 def profile_of(topic: dict[str, Any]) -> QoSProfile:
     reliability = {"Reliable": ReliabilityPolicy.RELIABLE, "Best Effort": ReliabilityPolicy.BEST_EFFORT}
     durability = {"Volatile": DurabilityPolicy.VOLATILE, "Transient Local": DurabilityPolicy.TRANSIENT_LOCAL}
+    return profile(topic["Depth"], reliability[topic["Reliability Policy"]], durability[topic["Durability Policy"]])
+
+
+def profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> QoSProfile:
     return QoSProfile(
-        depth=topic["Depth"],
-        reliability=reliability[topic["Reliability Policy"]],
-        durability=durability[topic["Durability Policy"]],
+        depth=depth, reliability=reliability, durability=durability, liveliness=LivelinessPolicy.AUTOMATIC
     )
 
 
@@ -108,7 +117,7 @@ def test_every_display_gets_its_topic(name: str, published: dict[str, Published]
     topic = topic_of(display)
     source = published[topic["Value"]]
     assert source.kind == SHOWN[display["Class"]]
-    offered = QoSProfile(depth=1, reliability=source.profile.reliability, durability=source.profile.durability)
+    offered = profile(1, source.profile.reliability, source.profile.durability)
     compatible, reason = qos_check_compatible(offered, profile_of(topic))
     assert compatible == QoSCompatibility.OK, reason
 

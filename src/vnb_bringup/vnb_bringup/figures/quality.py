@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from vnb_benchmark.report.content import Figure
 from vnb_benchmark.report.plots import PALETTE, Styles, quality_over_steps
@@ -38,7 +39,7 @@ def _trials(trials: tuple[Trial, ...]) -> Figure:
     columns = min(len(trials), 2)
     lines = -(-len(trials) // columns)
     with mpl.rc_context(STYLE):
-        drawing = Drawing(figsize=(PAGE * columns / 2, 2.1 * lines + 0.4), layout="constrained")
+        drawing = Drawing(figsize=(PAGE * columns / 2, 2.1 * lines + 0.5), layout="constrained")
         panels = drawing.subplots(lines, columns, squeeze=False, sharey=True).ravel()
         for axes in panels[len(trials) :]:
             axes.set_visible(False)
@@ -46,7 +47,7 @@ def _trials(trials: tuple[Trial, ...]) -> Figure:
             _panel(axes, trial)
         phases = [Patch(color=colour, label=name) for name, colour in SHADES.items()]
         handles, _ = panels[0].get_legend_handles_labels()
-        drawing.legend(handles=[*handles, *phases], loc="outside lower center", ncols=5)
+        drawing.legend(handles=[*handles, *phases], loc="outside lower center", ncols=5 if columns > 1 else 3)
         return save(drawing, "quality_trials", CAPTION)
 
 
@@ -66,14 +67,13 @@ def _panel(axes: Axes, trial: Trial) -> None:
     felt, true = (np.array([step[name] for step in steps], dtype=float) for name in ("epsilon_hat", "epsilon_true"))
     axes.plot(x, felt, color=PALETTE[0], label="from touch")
     axes.plot(x, true, color=PALETTE[1], label="true contacts")
-    ticks = [int(tick) for tick in np.linspace(0, end, min(5, len(steps)))]
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    ticks = MaxNLocator(4, integer=True).tick_values(0, max(end, 1))
+    axes.set_xticks(ticks[ticks <= max(end, 1)])
     if pulses:
-        axes.axvspan(end, after[-1], color=SHADES["maintenance"], linewidth=0)
+        axes.axvspan(end, after[-1] + spacing, color=SHADES["maintenance"], linewidth=0)
         held = [trial.holding.before.epsilon, *(pulse.epsilon for pulse in pulses)]
         axes.plot([end, *after], held, color=PALETTE[1], marker="o", markersize=2.5)
-        for position, pulse in list(zip(after, pulses, strict=True))[::2]:
-            axes.text(
-                position, 0.985, f"{pulse.force:g} N", fontsize=5.5, transform=axes.get_xaxis_transform(), va="top"
-            )
+        place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "top", "fontsize": 5.5}
+        for position, pulse in list(zip(after, pulses, strict=True))[::2]:  # of each force one pulse goes either way
+            axes.text(position + spacing / 2, 0.985, f"{pulse.force:g} N", **place)
     axes.set(title=f"{trial.method}: {trial.case}", xlabel="decision step", ylabel="grasp quality ε", ylim=(0.0, None))

@@ -28,7 +28,7 @@ def draw(sources: Sources) -> list[Figure]:
     pads = [pad_images(trial, step) for trial, step in zip(trials, shown, strict=True)]
     top = max(int(max(image.max() for images in pads for image in images)), 1)
     with mpl.rc_context(STYLE):
-        drawing = Drawing(figsize=(PAGE, 1.7 * len(trials) + 0.2), layout="constrained")
+        drawing = Drawing(figsize=(PAGE, 1.75 * len(trials) + 0.3), layout="constrained")
         grid = drawing.subplots(len(trials), 6, squeeze=False, width_ratios=(2.4, 1, 1, 1, 1, 1))
         for panels, trial, step, images in zip(grid, trials, shown, pads, strict=True):
             for axes in panels:
@@ -37,7 +37,7 @@ def draw(sources: Sources) -> list[Figure]:
             picture = trial.picture("closed") if last else None  # it is of the end of closing
             if picture is not None:
                 panels[0].imshow(mpl.image.imread(picture))
-            panels[0].set_title(f"{trial.method}, step {step['step']}\n{trial.case}", fontsize=6.5)
+            panels[0].set_title(f"{trial.method}, step {step['step']}\n{trial.case}", fontsize=6.5, pad=3)
             for axes, image, force in zip(panels[1:], images, step["force_sensed"], strict=True):
                 drawn = axes.imshow(image, cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
                 axes.set_xlabel("–" if force is None else f"{force:.1f} N")

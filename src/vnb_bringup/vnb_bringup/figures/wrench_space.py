@@ -55,10 +55,11 @@ def _row(panels: NDArray, trial: Trial) -> None:
     after = pulses[-1] if pulses else None
     for k, (name, i, j, horizontal, vertical) in enumerate(PLANES):
         left, right = panels[1 + 2 * k : 3 + 2 * k]
-        extent = 1.15 * max(0.2, float(np.abs(before.wrenches[:, [i, j]]).max(initial=0.0)), _reach(after, i, j))
+        extent = 1.3 * max(0.2, float(np.abs(before.wrenches[:, [i, j]]).max(initial=0.0)), _reach(after, i, j))
         for axes, shown in ((left, before), (right, after)):
-            axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xticks=[0], yticks=[0])
-            axes.grid(color="#E4E4E4", linewidth=0.5)
+            axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xticks=[], yticks=[])
+            axes.axhline(0, color="#E4E4E4", linewidth=0.6, zorder=0)
+            axes.axvline(0, color="#E4E4E4", linewidth=0.6, zorder=0)
             axes.set_xlabel(horizontal, labelpad=1)
             if shown is not None:
                 _hull(axes, shown, i, j, PALETTE[k])
@@ -89,7 +90,7 @@ def _hull(axes: Axes, moment: Moment, i: int, j: int, colour: str) -> None:
         axes.add_patch(Polygon(corners, facecolor="none", edgecolor=colour, linewidth=1.0))
     elif len(points):
         axes.plot(points[:, 0], points[:, 1], ".", color=colour, markersize=2)
-    axes.plot(0, 0, "+", color="black", markersize=5, markeredgewidth=0.8)
+    axes.plot(0, 0, ".", color="black", markersize=2)
     if moment.epsilon > 0.0:
         axes.add_patch(Circle((0, 0), moment.epsilon, fill=False, linestyle=":", linewidth=1.0))
     text = f"$\\varepsilon$ = {moment.epsilon:.3f}" if moment.contacts else "no contact"
