@@ -28,7 +28,9 @@ def draw(sources: Sources) -> list[Figure]:
             bare(axes)
         for trial in trials:
             axes = grid[methods.index(trial.method), cases.index(trial.case)]
-            axes.imshow(mpl.image.imread(trial.picture("lifted")))
+            picture = trial.picture("lifted")
+            assert picture is not None
+            axes.imshow(mpl.image.imread(picture))
             axes.set_xlabel(words(trial))
         for line, method in zip(grid, methods, strict=True):
             line[0].set_ylabel(method)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -68,12 +70,12 @@ def _panel(axes: Axes, trial: Trial) -> None:
     axes.plot(x, felt, color=PALETTE[0], label="from touch")
     axes.plot(x, true, color=PALETTE[1], label="true contacts")
     ticks = MaxNLocator(4, integer=True).tick_values(0, max(end, 1))
-    axes.set_xticks(ticks[ticks <= max(end, 1)])
+    axes.set_xticks([tick for tick in ticks if tick <= max(end, 1)])
     if pulses:
         axes.axvspan(end, after[-1] + spacing, color=SHADES["maintenance"], linewidth=0)
         held = [trial.holding.before.epsilon, *(pulse.epsilon for pulse in pulses)]
         axes.plot([end, *after], held, color=PALETTE[1], marker="o", markersize=2.5)
-        place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "top", "fontsize": 5.5}
+        place: Any = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "top", "fontsize": 5.5}
         for position, pulse in list(zip(after, pulses, strict=True))[::2]:  # of each force one pulse goes either way
             axes.text(position + spacing / 2, 0.985, f"{pulse.force:g} N", **place)
     axes.set(title=f"{trial.method}: {trial.case}", xlabel="decision step", ylabel="grasp quality ε", ylim=(0.0, None))

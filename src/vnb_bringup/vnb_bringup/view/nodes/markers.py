@@ -116,7 +116,8 @@ def _solid(ns: str, number: int, pose: Array, points: list[Point], colour: Color
 
 
 def _ellipsoid(ns: str, ellipsoid: Ellipsoid, colour: ColorRGBA) -> Marker:
-    marker = _marker(ns, 0, Marker.SPHERE, colour, 2.0 * np.maximum(ellipsoid.radii, 1e-6))
+    diameters = 2.0 * np.maximum(ellipsoid.radii, 1e-6)  # a viewer refuses a size of zero
+    marker = _marker(ns, 0, Marker.SPHERE, colour, diameters.tolist())
     marker.pose = _pose(ellipsoid.pose)
     return marker
 
