@@ -24,12 +24,22 @@ from rclpy.qos import (
     ReliabilityPolicy,
     qos_check_compatible,
 )
+from rclpy.serialization import deserialize_message
 from visualization_msgs.msg import Marker, MarkerArray
 from vnb_msgs.msg import GraspQuality, ObjectPose, PlannerStatus
 
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.domain import own_domain
-from vnb_bringup.graph.testing import until
+from vnb_bringup.graph.testing import (
+    MAX_STEPS,
+    SETTINGS,
+    Wiretap,
+    assert_same_trial,
+    graph,
+    reference,
+    scenario,
+    until,
+)
 from vnb_bringup.view.nodes.markers import LAYERS, MarkerBuilder, cone_pose, estimate_message, figures
 from vnb_bringup.view.nodes.visualization_node import VisualizationNode
 from vnb_bringup.view.result import result_snapshots
@@ -234,6 +244,25 @@ def test_the_node_answers_messages_with_markers_also_for_late_joiners() -> None:
             until(lambda: [m.ns for m in _markers(got, "object")] == ["estimate"], "the estimated object")
         node.destroy_node()
         other.destroy_node()
+
+
+def test_a_trial_is_seen_and_not_changed() -> None:
+    with graph() as running, Wiretap() as tap:
+        node = VisualizationNode(context=running.context)
+        with spinning(running.context, [node]):
+            record = running.conductor.run(scenario(), SETTINGS, max_steps=MAX_STEPS)
+            until(lambda: any("verdict" in {m.ns for m in a.markers} for a in _arrays(tap, "text")), "the verdict")
+        node.destroy_node()
+    assert_same_trial(record, reference())
+    assert tap.counts["/diagnostics"] == 0
+    seen = {name: {m.ns for array in _arrays(tap, name) for m in array.markers} for name in LAYERS}
+    assert seen["object"] == {"estimate", "truth"} and seen["belief"] == {"components", "position"}
+    assert seen["paths"] == {"tips"} and seen["text"] == {"figures", "verdict"}
+
+
+def _arrays(tap: Wiretap, name: str) -> list[MarkerArray]:
+    data = list(tap.data.get(f"/visualization/{name}", ()))
+    return [deserialize_message(bytes_, MarkerArray) for bytes_ in data]
 
 
 def _markers(got: dict[str, MarkerArray], name: str) -> list[Marker]:
