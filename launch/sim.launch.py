@@ -2,6 +2,7 @@
 
 ros2 launch vnb_bringup sim.launch.py object:=cube method:=scripted
 ros2 launch vnb_bringup sim.launch.py trial:=false        # only the nodes; send goals yourself
+ros2 launch vnb_bringup sim.launch.py rviz:=true          # look at it in rviz2
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, LogInf
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import EqualsSubstitution, LaunchConfiguration
+from launch.substitutions import EqualsSubstitution, LaunchConfiguration, OrSubstitution
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -51,6 +52,8 @@ def _arguments() -> list[DeclareLaunchArgument]:
         _argument("battery", "true", "Run the 28 disturbance tests after the lift.", TRUTH),
         _argument("trial", "true", "Run one trial and shut down; false starts only the nodes.", TRUTH),
         _argument("out", "", "Folder of the trial's report; empty writes none."),
+        _argument("visualization", "false", "Publish what rviz2 shows; rviz:=true does so too.", TRUTH),
+        _argument("rviz", "false", "Show everything in rviz2.", TRUTH),
         _argument("namespace", "", "Namespace of all nodes."),
         _argument("use_sim_time", "false", "Nodes other than the bridge follow /clock.", TRUTH),
         _argument("params_file", str(_default_parameters()), "Parameter file of the nodes."),
@@ -58,11 +61,15 @@ def _arguments() -> list[DeclareLaunchArgument]:
 
 
 def _default_parameters() -> Path:
-    """Return the installed parameter file, or that of the checkout where nothing is installed."""
+    return _config_file("sim.yaml")
+
+
+def _config_file(name: str) -> Path:
+    """Return an installed file, or that of the checkout where nothing is installed."""
     try:
-        return Path(get_package_share_directory("vnb_bringup")) / "config" / "sim.yaml"
+        return Path(get_package_share_directory("vnb_bringup")) / "config" / name
     except PackageNotFoundError:
-        return Path(__file__).resolve().parents[1] / "config" / "sim.yaml"
+        return Path(__file__).resolve().parents[1] / "config" / name
 
 
 def _node(package: str, executable: str, name: str, **parameters: ParameterValue) -> Node:
@@ -106,6 +113,7 @@ def generate_launch_description() -> LaunchDescription:
         _node("vnb_belief", "belief_node", "belief", hand=hand, lockstep=lockstep, **belief, **clock),
         _node("vnb_planner", "planner_node", "planner", hand=hand, **clock),
         trial,
+        *_viewers(),
         OpaqueFunction(function=_description_publishers),
     ]
     done = OnProcessExit(target_action=trial, on_exit=[EmitEvent(event=Shutdown(reason="the trial has ended"))])
@@ -137,6 +145,27 @@ def _camera_nodes(hand: ParameterValue, lockstep: ParameterValue, clock: dict[st
         condition=seeing,
     )
     return [*nodes, fusion]
+
+
+def _viewers() -> list[Node]:
+    """Return the publisher of what is shown, and rviz2, which run only where they are asked for."""
+    shown = OrSubstitution(LaunchConfiguration("visualization"), LaunchConfiguration("rviz"))
+    return [
+        Node(
+            package="vnb_bringup",
+            executable="visualization_node",
+            name="visualization",
+            condition=IfCondition(shown),
+            parameters=[{"hand": _value("hand", str)}],
+            output="screen",
+        ),
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            arguments=["-d", str(_config_file("vnb.rviz"))],
+            condition=IfCondition(LaunchConfiguration("rviz")),
+        ),
+    ]
 
 
 def _description_publishers(context: LaunchContext) -> list[Node | LogInfo]:

@@ -41,7 +41,7 @@ def test_every_argument_is_described_and_every_node_is_started() -> None:
     (group,) = (entity for entity in entities if isinstance(entity, GroupAction))
     started = {action.node_executable for action in group.get_sub_entities() if isinstance(action, Node)}
     cameras = {module.rpartition(".")[2] for module in CAMERA_MODULES.values()}
-    assert started == {f"{name}_node" for name in MODULES} | cameras | {"trial_node"}
+    assert started == {f"{name}_node" for name in MODULES} | cameras | {"trial_node", "visualization_node", "rviz2"}
 
 
 def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:

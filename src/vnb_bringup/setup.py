@@ -26,6 +26,7 @@ setup(
             "vnb = vnb_bringup.cli:main",
             "trial_node = vnb_bringup.graph.trial_node:main",
             "recorder_node = vnb_bringup.bags.nodes.recorder_node:main",
+            "visualization_node = vnb_bringup.view.nodes.visualization_node:main",
         ],
     },
 )

@@ -18,6 +18,7 @@ from vnb_sim_bridge.bridge import GroundTruth, SimBridge, StressReport
 from vnb_sim_bridge.pregrasp.approach import Approach, Motion, approach_motions, release_motions
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario
+from vnb_sim_bridge.sensors.frame import SensorFrame
 
 Array = NDArray[np.float64]
 
@@ -31,10 +32,11 @@ LIFT_REST = 0.2
 
 @dataclass(frozen=True)
 class Step:
-    """One decision step: what the chain computed from the readings, and the truth beside it (recorded only)."""
+    """One decision step: the readings, what the chain computed from them, and the truth beside it (recorded only)."""
 
     control: ControlStep
     truth: GroundTruth
+    frame: SensorFrame
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,8 @@ def _close(
     for n in range(max_steps + 1):
         control = chain.step(frame, scenario.seed)
         decision = control.decision
-        observe(Step(control, bridge.ground_truth(quality=qualities or decision.stop or n == max_steps)))
+        truth = bridge.ground_truth(quality=qualities or decision.stop or n == max_steps)
+        observe(Step(control, truth, frame))
         if decision.stop:
             return decision.stop_reason
         command = decision.action.double().numpy(), decision.effort_limit.double().numpy(), decision.lift_speed

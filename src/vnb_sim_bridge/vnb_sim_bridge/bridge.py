@@ -40,11 +40,15 @@ CAMERA_PERIOD = 10
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What only the simulator knows. Arrays per finger: thumb, index, middle, ring, pinky."""
+    """What only the simulator knows. Arrays per finger: thumb, index, middle, ring, pinky.
+
+    ``object_quaternion`` is the rotation of ``T_world_object`` as (w, x, y, z), as the engine has it.
+    """
 
     step: int
     time: float
     T_world_object: Array
+    object_quaternion: Array
     friction_effective: float
     mass: float
     finger_force: Array
@@ -384,6 +388,7 @@ class SimBridge:
             step=self.step,
             time=world.time,
             T_world_object=world.object_pose(),
+            object_quaternion=world.data.xquat[world.object_body].copy(),
             friction_effective=world.friction,
             mass=world.object_mass(),
             finger_force=force,

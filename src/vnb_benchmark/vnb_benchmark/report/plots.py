@@ -61,7 +61,7 @@ class Styles:
         return _MARKERS[(i + i // len(PALETTE)) % len(_MARKERS)]
 
 
-def regime_bars(summaries: Sequence[Summary], styles: Styles) -> Figure | None:
+def regime_bars(summaries: Sequence[Summary], styles: Styles, dpi: int = 150) -> Figure | None:
     """Draw robust success and survival per regime with their intervals (the paper's Fig. 4)."""
     if not summaries:
         return None
@@ -79,7 +79,7 @@ def regime_bars(summaries: Sequence[Summary], styles: Styles) -> Figure | None:
             axes.set(title=title, ylim=(0, 1.02), xticks=range(len(groups)), xticklabels=groups)
             axes.grid(visible=False, axis="x")
         _legend(drawing, panels[0])
-        return _save(drawing, "regimes", "Robust success and survival by regime, with 95 % intervals.")
+        return _save(drawing, "regimes", "Robust success and survival by regime, with 95 % intervals.", dpi)
 
 
 def reliability_diagrams(summaries: Sequence[Summary], styles: Styles) -> Figure | None:
@@ -120,7 +120,7 @@ def risk_coverage_curves(summaries: Sequence[Summary], styles: Styles) -> Figure
         return _save(drawing, "risk_coverage", "Risk and coverage: lower is better, and a rising curve is useful.")
 
 
-def quality_over_steps(rows: Sequence[Outcome], styles: Styles) -> Figure | None:
+def quality_over_steps(rows: Sequence[Outcome], styles: Styles, dpi: int = 150) -> Figure | None:
     """Draw grasp quality from touch over decision steps with shaded phases (the paper's Fig. 5)."""
     found = [(method, quality_curve([r for r in rows if r.method == method])) for method in of.methods_of(rows)]
     curves = [(method, curve) for method, curve in found if curve is not None]
@@ -144,7 +144,7 @@ def quality_over_steps(rows: Sequence[Outcome], styles: Styles) -> Figure | None
             "blue: from there to the median end of closing; orange: more than half of the episodes have ended and "
             "count with their last value."
         )
-        return _save(drawing, "quality", caption)
+        return _save(drawing, "quality", caption, dpi)
 
 
 def failure_modes(summaries: Sequence[Summary]) -> Figure | None:
@@ -209,9 +209,9 @@ def _legend(drawing: Drawing, axes: Axes) -> None:
     drawing.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
 
 
-def _save(drawing: Drawing, name: str, caption: str) -> Figure:
+def _save(drawing: Drawing, name: str, caption: str, dpi: int = 150) -> Figure:
     files = {}
-    for ending, options in (("png", {"dpi": 150}), ("pdf", {}), ("svg", {})):
+    for ending, options in (("png", {"dpi": dpi}), ("pdf", {}), ("svg", {})):
         buffer = io.BytesIO()
         # No dates: the same results give the same files.
         nothing: Any = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[ending]

@@ -23,6 +23,7 @@ from vnb_benchmark.attempts import Attempts, promise_of
 from vnb_benchmark.episode import APPROACH_REST, FIRST_REST, LIFT_DURATION, LIFT_REST
 from vnb_bringup.graph.recorder import OnStep, Recorder
 from vnb_bringup.graph.roster import GraphSettings
+from vnb_bringup.graph.verdict import VerdictPublisher
 from vnb_bringup.report.from_episode import checkpoint_hash, versions
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, battery_records
@@ -62,6 +63,7 @@ class TrialConductor(VnbNode):
         self._estimate: dict[str, Any] | None = None
         self._belief: Belief | None = None
         self._scenes: dict[tuple[str, str], PlanningScene] = {}
+        self._verdict = VerdictPublisher(self)
         group = ReentrantCallbackGroup()
         self._reset = self.create_client(ResetWorld, "sim_bridge/reset", callback_group=group)
         self._step = self.create_client(StepSimulation, "sim_bridge/step", callback_group=group)
@@ -134,7 +136,7 @@ class TrialConductor(VnbNode):
             trial.begin("tests")
             trial.verdict = self._test(settings.battery)
         trial.begin("")
-        return TrialRecord(
+        record = TrialRecord(
             scenario=scenario,
             method=settings.method,
             belief=settings.belief,
@@ -153,6 +155,8 @@ class TrialConductor(VnbNode):
             abstained=trial.abstained,
             conditions=settings.conditions,
         )
+        self._verdict.publish(record)
+        return record
 
     @contextmanager
     def _noting_errors(self, trial: _Trial) -> Iterator[None]:

@@ -22,17 +22,13 @@ def own_domain() -> Iterator[int]:
     Raises:
         ConfigError: If the variable is no domain, or all domains are claimed.
     """
-    given = os.environ.get("ROS_DOMAIN_ID", "")
-    if given:
-        if not given.isdecimal() or int(given) > 232:
-            raise ConfigError(f"ROS_DOMAIN_ID: got {given!r}, expected a number from 0 to 232")
-        yield int(given)
+    given = given_domain()
+    if given is not None:
+        yield given
         return
-    folder = Path(tempfile.gettempdir())
     for i in range(_DOMAINS):
         domain = (os.getpid() + i) % _DOMAINS + 1
-        path = folder / f"vnb-domain-{os.getuid()}-{domain}.lock"
-        with path.open("w") as file:
+        with _lock_file(domain).open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -40,3 +36,36 @@ def own_domain() -> Iterator[int]:
             yield domain
             return
     raise ConfigError(f"all {_DOMAINS} ROS domains are claimed by running graphs; end some, or set ROS_DOMAIN_ID")
+
+
+def given_domain() -> int | None:
+    """Return ``ROS_DOMAIN_ID``; None if it is not set.
+
+    Raises:
+        ConfigError: If the variable is no domain.
+    """
+    given = os.environ.get("ROS_DOMAIN_ID", "")
+    if not given:
+        return None
+    if not given.isdecimal() or int(given) > 232:
+        raise ConfigError(f"ROS_DOMAIN_ID: got {given!r}, expected a number from 0 to 232")
+    return int(given)
+
+
+def claimed_domains() -> list[int]:
+    """Return the domains that graphs of this user have claimed and not yet left, the latest claim first."""
+    claimed = []
+    for domain in range(1, _DOMAINS + 1):
+        path = _lock_file(domain)
+        try:
+            with path.open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except OSError:  # held by its graph
+            claimed.append((path.stat().st_mtime, domain))
+    return [domain for _, domain in sorted(claimed, reverse=True)]
+
+
+def _lock_file(domain: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"vnb-domain-{os.getuid()}-{domain}.lock"

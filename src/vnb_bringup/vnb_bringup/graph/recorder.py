@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from vnb_msgs.msg import Belief, GraspQuality, GroundTruth, PlannerStatus
+from sensor_msgs.msg import JointState
+from vnb_msgs.msg import Belief, GraspQuality, GroundTruth, PlannerStatus, TactileArray
 
 from vnb_bringup.report.record import StepRecord, floats, matrix
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import VnbNode
-from vnb_grasp.nodes.conversions import seconds
+from vnb_grasp.nodes.conversions import pose_from_message, seconds
 from vnb_grasp.nodes.join import StampJoin
 
 OnStep = Callable[[StepRecord], None]
@@ -27,6 +28,17 @@ _PHASES = {
     PlannerStatus.HOLD: "hold",
     PlannerStatus.FAILED: "failed",
 }
+
+_PARTS: tuple[tuple[Any, str, str], ...] = (
+    (PlannerStatus, "planner/status", "status"),
+    (Belief, "belief", "belief"),
+    (GraspQuality, "grasp_quality", "quality"),
+    (GroundTruth, "ground_truth", "truth"),
+    (TactileArray, "hand/tactile", "tactile"),
+    (JointState, "hand/joint_states", "hand"),
+    (JointState, "arm/joint_states", "arm"),
+)
+"""Type, topic and name of the messages that make a step's record."""
 
 
 class Recorder:
@@ -42,14 +54,9 @@ class Recorder:
         self._steps: list[StepRecord] = []
         self._on_step: OnStep | None = None
         self._recording = False
-        self._join = join = StampJoin(("status", "belief", "quality", "truth"), self._take)
+        self._join = join = StampJoin(tuple(name for _, _, name in _PARTS), self._take)
         group = MutuallyExclusiveCallbackGroup()
-        for kind, topic, name in (
-            (PlannerStatus, "planner/status", "status"),
-            (Belief, "belief", "belief"),
-            (GraspQuality, "grasp_quality", "quality"),
-            (GroundTruth, "ground_truth", "truth"),
-        ):
+        for kind, topic, name in _PARTS:
             node.create_subscription(kind, topic, join.receiver(name), qos.CHAIN, callback_group=group)
 
     def start(self, on_step: OnStep | None = None) -> None:
@@ -78,11 +85,20 @@ class Recorder:
                 on_step(record)
 
 
-def step_record(status: PlannerStatus, belief: Belief, quality: GraspQuality, truth: GroundTruth) -> StepRecord:
+def step_record(
+    status: PlannerStatus,
+    belief: Belief,
+    quality: GraspQuality,
+    truth: GroundTruth,
+    tactile: TactileArray,
+    hand: JointState,
+    arm: JointState,
+) -> StepRecord:
     """Return the record of one step's messages."""
     dimension = max(int(belief.dimension), 1)
     rows = range(0, len(belief.means), dimension)
-    position = truth.object_pose.position
+    position, turn = truth.object_pose.position, truth.object_pose.orientation
+    estimate = pose_from_message(belief.reference_pose_hand)
     return StepRecord(
         step=int(status.step),
         time=seconds(status.header.stamp),
@@ -105,4 +121,9 @@ def step_record(status: PlannerStatus, belief: Belief, quality: GraspQuality, tr
         object_position=(position.x, position.y, position.z),
         planning_time=status.planning_time,
         deadline_met=bool(status.deadline_met),
+        object_quaternion=(turn.w, turn.x, turn.y, turn.z),
+        object_estimate=floats([*estimate.position.tolist(), *estimate.quaternion.tolist()]),
+        hand_joints=floats(hand.position),
+        arm_joints=floats(arm.position),
+        taxels=tuple(tuple(pad.taxels) for pad in tactile.pads),
     )

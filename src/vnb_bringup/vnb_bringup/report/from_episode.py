@@ -48,6 +48,7 @@ def step_record(step: Step) -> StepRecord:
     """Return the record of one decision step."""
     control, truth = step.control, step.truth
     decision, belief, quality = control.decision, control.belief, control.quality
+    estimate = control.observation.pose
     return StepRecord(
         step=truth.step,
         time=round(truth.time, 9),  # stamps are whole nanoseconds
@@ -70,6 +71,11 @@ def step_record(step: Step) -> StepRecord:
         object_position=floats(truth.T_world_object[:3, 3]),
         planning_time=decision.planning_time,
         deadline_met=decision.deadline_met,
+        object_quaternion=floats(truth.object_quaternion),
+        object_estimate=floats([*estimate.position.tolist(), *estimate.quaternion.tolist()]),
+        hand_joints=floats(step.frame.hand_q),
+        arm_joints=floats(step.frame.arm_q),
+        taxels=tuple(tuple(pad.flatten().tolist()) for pad in step.frame.tactile),
     )
 
 

@@ -45,6 +45,11 @@ class StepRecord:
         object_position: True position of the object's centre in the world (3,) [m].
         planning_time: Wall-clock time of the decision [s].
         deadline_met: False if the decision exceeded its time budget.
+        object_quaternion: True rotation of the object in the world (w, x, y, z).
+        object_estimate: Estimated pose of the object in hand_base (7,): position [m], then quaternion (w, x, y, z).
+        hand_joints: The eleven hand joints, actuated ones first (11,) [rad].
+        arm_joints: Arm joints (6,) [rad].
+        taxels: Bytes of the five pads, each row-major, row 0 at the tip.
     """
 
     step: int
@@ -68,6 +73,11 @@ class StepRecord:
     object_position: Floats
     planning_time: float
     deadline_met: bool
+    object_quaternion: Floats = ()
+    object_estimate: Floats = ()
+    hand_joints: Floats = ()
+    arm_joints: Floats = ()
+    taxels: tuple[tuple[int, ...], ...] = ()
 
     def belief(self) -> tuple[Floats, Matrix, Matrix]:
         """Return logits, means and log standard deviations of the belief."""

@@ -45,6 +45,11 @@ def make_step(step: int, components: int = 2) -> StepRecord:
         object_position=(0.0, 0.9, 0.87),
         planning_time=0.03,
         deadline_met=True,
+        object_quaternion=(1.0, 0.0, 0.0, 0.0),
+        object_estimate=(0.1, 0.0, 0.1, 1.0, 0.0, 0.0, 0.0),
+        hand_joints=floats([0.1] * 11),
+        arm_joints=floats([0.0] * 6),
+        taxels=((step,) * 72,) * 5,
     )
 
 

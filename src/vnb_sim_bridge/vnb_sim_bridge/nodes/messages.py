@@ -106,8 +106,7 @@ def tactile_message(frame: SensorFrame, stamp: Time) -> TactileArray:
 def ground_truth_message(truth: Truth, bridge: SimBridge, stamp: Time) -> GroundTruth:
     """Return the simulator's truth."""
     world, scenario = bridge.world, bridge.world.scenario
-    quaternion = torch.from_numpy(world.data.xquat[world.object_body].copy())
-    pose = Pose(torch.from_numpy(truth.T_world_object[:3, 3].copy()), quaternion)
+    pose = Pose(torch.from_numpy(truth.T_world_object[:3, 3].copy()), torch.from_numpy(truth.object_quaternion))
     linear, angular = np.split(world.object_twist(), 2)
     return GroundTruth(
         header=header(stamp, "world"),
