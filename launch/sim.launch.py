@@ -12,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, LogInf
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import EqualsSubstitution, LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -20,7 +20,9 @@ from vnb_belief.beliefs import BELIEFS
 from vnb_grasp.description import known_hands, known_objects, load_arm, load_hand
 from vnb_grasp.description.urdf import robot_urdf
 from vnb_planner.planners import PLANNERS
+from vnb_sim_bridge.cameras.rig import CAMERAS
 from vnb_sim_bridge.scenario import REGIMES
+from vnb_sim_bridge.sensors.pose import POSE_SOURCES
 
 TRUTH = ["true", "false"]
 
@@ -44,6 +46,7 @@ def _arguments() -> list[DeclareLaunchArgument]:
         _argument("beta", "0.9", "Confidence level of the risk, in [0, 1); 0 is the mean."),
         _argument("max_steps", "0", "Decision steps at most; 0 leaves it to the method."),
         _argument("hand", "l6_v31", "Hand variant.", sorted(known_hands())),
+        _argument("pose_source", "cameras", "What estimates the object's pose.", sorted(POSE_SOURCES)),
         _argument("lockstep", "true", "true: time waits for commands; false: it runs with the wall clock.", TRUTH),
         _argument("battery", "true", "Run the 28 disturbance tests after the lift.", TRUTH),
         _argument("trial", "true", "Run one trial and shut down; false starts only the nodes.", TRUTH),
@@ -89,12 +92,15 @@ def generate_launch_description() -> LaunchDescription:
                 "beta": _value("beta", float),
                 "max_steps": _value("max_steps", int),
                 "battery": _value("battery", bool),
+                "pose_source": _value("pose_source", str),
                 "out": _value("out", str),
             }
         ],
     )
+    source = {"pose_source": _value("pose_source", str)}
     nodes = [
-        _node("vnb_sim_bridge", "sim_bridge_node", "sim_bridge", hand=hand, lockstep=lockstep, **scenario),
+        _node("vnb_sim_bridge", "sim_bridge_node", "sim_bridge", hand=hand, lockstep=lockstep, **source, **scenario),
+        *_camera_nodes(hand, lockstep, clock),
         _node("vnb_perception", "tactile_quality_node", "tactile_quality", hand=hand, **clock),
         _node("vnb_belief", "observation_node", "observation", hand=hand, **clock),
         _node("vnb_belief", "belief_node", "belief", hand=hand, lockstep=lockstep, **belief, **clock),
@@ -105,6 +111,32 @@ def generate_launch_description() -> LaunchDescription:
     done = OnProcessExit(target_action=trial, on_exit=[EmitEvent(event=Shutdown(reason="the trial has ended"))])
     group = GroupAction([PushRosNamespace(LaunchConfiguration("namespace")), *nodes])
     return LaunchDescription([*_arguments(), group, RegisterEventHandler(done)])
+
+
+def _camera_nodes(hand: ParameterValue, lockstep: ParameterValue, clock: dict[str, ParameterValue]) -> list[Node]:
+    """Return the nodes that make poses of depth images, started where cameras are the source."""
+    seeing = IfCondition(EqualsSubstitution(LaunchConfiguration("pose_source"), "cameras"))
+    named = {"object_name": _value("object", str), **clock}
+    nodes = [
+        Node(
+            package="vnb_perception",
+            executable="pose_estimator_node",
+            name=f"{camera}_pose_estimator",
+            parameters=[LaunchConfiguration("params_file"), {"camera": camera, "hand": hand, **named}],
+            output="screen",
+            condition=seeing,
+        )
+        for camera in CAMERAS
+    ]
+    fusion = Node(
+        package="vnb_perception",
+        executable="pose_fusion_node",
+        name="pose_fusion",
+        parameters=[LaunchConfiguration("params_file"), {"lockstep": lockstep, **named}],
+        output="screen",
+        condition=seeing,
+    )
+    return [*nodes, fusion]
 
 
 def _description_publishers(context: LaunchContext) -> list[Node | LogInfo]:

@@ -1,4 +1,4 @@
-"""The launch file, where the launch system is installed."""
+"""The launch files, where the launch system is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch_ros.actions import Node
 
-from vnb_bringup.graph.roster import MODULES
+from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES
+from vnb_bringup.hardware.roster import NODES
 
 pytestmark = pytest.mark.ros
 
@@ -39,7 +40,8 @@ def test_every_argument_is_described_and_every_node_is_started() -> None:
     assert "mustard_bottle" in arguments["object"].choices and "vnb" in arguments["method"].choices
     (group,) = (entity for entity in entities if isinstance(entity, GroupAction))
     started = {action.node_executable for action in group.get_sub_entities() if isinstance(action, Node)}
-    assert started == {f"{name}_node" for name in MODULES} | {"trial_node"}
+    cameras = {module.rpartition(".")[2] for module in CAMERA_MODULES.values()}
+    assert started == {f"{name}_node" for name in MODULES} | cameras | {"trial_node"}
 
 
 def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:
@@ -58,3 +60,16 @@ def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:
     words = ["".join(part.perform(context) for part in word) for word in process.cmd]
     assert words[:5] == ["ros2", "bag", "record", "--output", "a bag"]
     assert words[5:] == ["--storage", "sqlite3", "--max-bag-size", "1572864", "--topics", "/belief", "observation"]
+
+
+def test_the_hardware_launch_starts_every_node_and_moves_nothing_by_itself() -> None:
+    module = load("hardware")
+    arguments = {
+        a.name: a for a in module.generate_launch_description().entities if isinstance(a, DeclareLaunchArgument)
+    }
+    assert [name for name, a in arguments.items() if not a.description] == []
+    assert arguments["start"].choices == ["no", "configure"]
+    context = LaunchContext()
+    for argument in arguments.values():
+        argument.execute(context)
+    assert {node.node_executable for node in module._nodes(context)} == {node.executable for node in NODES.values()}

@@ -382,6 +382,8 @@ def test_commands_see_the_checkout_and_a_closed_network(tmp_path: Path) -> None:
 def test_options_before_and_after_setup() -> None:
     options, rest = main.parse(["--yes", "trial", "--object", "mug", "--gpu"])
     assert (options.command, options.yes, options.torch, rest) == ("trial", True, None, ["--object", "mug", "--gpu"])
+    assert main.parse(["test", "--", "-x"])[1] == ["--", "-x"]
+    assert main.parse(["test", "-x", "--", "y"])[1] == ["-x", "--", "y"]
     options, rest = main.parse(["--yes", "setup", "--gpu", "--torch-index", "somewhere"])
     assert (options.yes, options.torch, options.torch_index, rest) == (True, "gpu", "somewhere", [])
 

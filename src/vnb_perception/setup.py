@@ -15,10 +15,12 @@ setup(
     zip_safe=False,
     maintainer="VNB maintainers",
     maintainer_email="maintainers@vnb.invalid",
-    description="Perception: tactile forces, contacts and sensed grasp quality, and their nodes.",
+    description="Perception: depth images to object poses, touch to contacts and grasp quality, and their nodes.",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
+            "pose_estimator_node = vnb_perception.nodes.pose_estimator_node:main",
+            "pose_fusion_node = vnb_perception.nodes.pose_fusion_node:main",
             "tactile_quality_node = vnb_perception.nodes.tactile_quality_node:main",
         ],
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +10,13 @@ from torch import Tensor
 
 from vnb_belief.checks import require_finite
 from vnb_belief.layout import pack_observation
+from vnb_belief.prior import PriorConfig
 from vnb_grasp.errors import ShapeError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.frames.se3 import invert, log_so3
+
+FREE_TURN = 0.5 * math.pi**2 / 3
+"""Variance of an angle [rad^2], half that of a uniform one, beyond which it is free: of a symmetric object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,7 @@ def make_observation(
     T_hand_object = invert(T_world_hand.double()) @ T_world_object.double()
     return pack_step(
         Pose.from_matrix(T_hand_object),
-        trace=pose_covariance.double().trace(),
+        trace=pose_trace(pose_covariance),
         force=force,
         contact=contact,
         joint_position=joint_position,
@@ -80,6 +85,35 @@ def make_observation(
         occlusion=occlusion,
         segmentation=segmentation,
     )
+
+
+def pose_trace(covariance: Tensor, config: PriorConfig | None = None) -> Tensor:
+    """Return the trace that tells a belief how far off a pose may be.
+
+    For a pose sensor, whose position and rotation errors stand in the proportion of the prior, it is the trace of what
+    the sensor states. Of other sources it is the trace of the least covariance in that proportion that covers what they
+    state, so that a belief, which knows the trace only, never takes either error for less than it is. A turn about an
+    axis of symmetry, of which nothing can be known and nothing need be, counts for nothing.
+
+    Args:
+        covariance: Of the pose (6, 6) [m^2, rad^2].
+        config: Whose proportion.
+
+    Raises:
+        NonFiniteError: If an entry is NaN or infinite.
+    """
+    config = config or PriorConfig()
+    covariance = covariance.double()
+    require_finite(covariance, "pose covariance")
+    position = covariance[:3, :3].trace()
+    turns = torch.linalg.eigvalsh(covariance[3:, 3:])
+    known = turns[turns < FREE_TURN]
+    stated = covariance.trace() if len(known) == 3 else position + known.sum()
+    rotation = known.mean() * 3 if len(known) else torch.zeros_like(position)
+    proportion = (config.rotation_std / config.position_std) ** 2
+    covering = torch.maximum(position * (1 + proportion), rotation * (1 + 1 / proportion))
+    # Within rounding they are the same for a pose sensor, whose trace is left as it is to the last bit.
+    return stated if len(known) == 3 and covering <= stated * (1 + 1e-9) else covering
 
 
 def pack_step(
@@ -97,7 +131,7 @@ def pack_step(
 
     Args:
         pose: Estimated object pose in the hand's base frame.
-        trace: Trace of its covariance.
+        trace: Of its covariance, as :func:`pose_trace` takes it.
 
     Raises:
         ShapeError: If a shape is another one.

@@ -67,6 +67,7 @@ class ControlChain:
     def reset(self, promise: Promise | None = None) -> None:
         """Forget the last grasp; ``promise`` is what the library promises for the pre-grasp of the next one."""
         self.planner.reset()
+        self.quality.reset()
         self._action = None
         self._promise = promise
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vnb_benchmark.attempts import Attempts, promise_of
 from vnb_benchmark.control import ControlChain, ControlStep
 from vnb_benchmark.starts import recall
-from vnb_grasp.errors import MotionError
+from vnb_grasp.errors import MotionError, PerceptionError
 from vnb_grasp.frames.pose import Pose
 from vnb_planner.attempts import AttemptRule, Choice
 from vnb_sim_bridge.bridge import GroundTruth, SimBridge, StressReport
@@ -127,7 +127,8 @@ def run_episode(
         latency: Decision steps by which commands reach the fingers late; None is the bridge's.
         disturbance_scale: Factor on the forces and torques of the tests; None is the bridge's.
         remember: Keep where the approach ends with the bridge: the next method on the scenario starts there at once,
-            with the same future bit for bit. ``scene`` must then plan as it did before.
+            with the same future bit for bit. ``scene`` must then plan as it did before. A pose source that remembers
+            what it saw cannot be put back, so with one nothing is kept.
         qualities: Compute the grasp quality of the true contacts, which takes a third of the time, at every step, or
             at the last one of each attempt only.
         rule: When to take the object again or abstain; its default if None.
@@ -141,7 +142,11 @@ def run_episode(
     def start() -> Approach:
         return _start(bridge, scenario, scene, pregrasp, teleport=teleport)
 
-    approach = recall(bridge, (scenario, pregrasp, teleport), start) if remember else start()
+    approach = (
+        recall(bridge, (scenario, pregrasp, teleport), start)
+        if remember and not bridge.sensors.pose.remembers
+        else start()
+    )
     attempts = Attempts(rule or AttemptRule(), scene)
     steps: list[Step] = []
     empty = False
@@ -161,8 +166,8 @@ def run_episode(
         run_release(bridge, approach, attempts.home)
         reading = bridge.sensors.read(0)
         try:
-            approach = scene.choose_approach(reading.object_pose, reading.arm_q, order=attempts.order)
-        except MotionError:  # out of reach now, perhaps toppled: there is nothing to lift
+            approach = scene.choose_approach(reading.known_pose(), reading.arm_q, order=attempts.order)
+        except (MotionError, PerceptionError):  # out of reach or sight now, perhaps toppled: nothing to lift
             empty, choice = True, Choice.ABSTAIN
             break
         run_approach(bridge, approach, teleport=False)
@@ -210,6 +215,6 @@ def _start(
     bridge.reset(scenario)
     bridge.settle(FIRST_REST)
     reading = bridge.sensors.read(0)
-    approach = scene.choose_approach(reading.object_pose, reading.arm_q, only=pregrasp)
+    approach = scene.choose_approach(reading.known_pose(), reading.arm_q, only=pregrasp)
     run_approach(bridge, approach, teleport=teleport)
     return approach

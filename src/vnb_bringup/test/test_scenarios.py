@@ -23,7 +23,17 @@ from vnb_sim_bridge.world.parameters import WorldParameters
 SCENARIO = draw_scenario("cube", "bimodal", 2)
 CONDITIONS = Conditions(SHIFTED, latency=2, disturbance_scale=1.5)
 SETTINGS = TrialSettings("scripted", "prior", battery=False)
-TRIAL = ["--method", "scripted", "--belief", "prior", "--no-pictures", "--no-battery", "--no-ros"]
+TRIAL = [
+    "--method",
+    "scripted",
+    "--belief",
+    "prior",
+    "--no-pictures",
+    "--no-battery",
+    "--no-ros",
+    "--pose-source",
+    "sensor",
+]
 
 
 @pytest.fixture

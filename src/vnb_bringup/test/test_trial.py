@@ -112,6 +112,7 @@ def test_command_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["trial", *arguments, "--out", str(tmp_path / "trial")]) == 0
     document = json.loads((tmp_path / "trial" / "result.json").read_text())
     assert document["method"] == "noop"
+    assert document["conditions"]["pose_source"] == "cameras"
     assert document["summary"]["success"] is False
     shown = capsys.readouterr()
     assert "Not grasped" in shown.out

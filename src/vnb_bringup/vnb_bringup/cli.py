@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] not in known:
         print(f"vnb: error: unknown command {arguments[0]!r}, expected one of: {', '.join(known)}", file=sys.stderr)
         return USAGE_STATUS
-    module = importlib.import_module(f"vnb_bringup.commands.{arguments[0]}")
+    module = importlib.import_module(f"vnb_bringup.commands.{arguments[0].replace('-', '_')}")
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,

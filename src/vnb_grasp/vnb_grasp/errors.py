@@ -48,6 +48,12 @@ class NonFiniteError(VnbError):
     code = 20
 
 
+class PerceptionError(VnbError):
+    """An image, a mesh or an estimate cannot be used. Says which camera or file, and why."""
+
+    code = 21
+
+
 class CheckpointError(VnbError):
     """A checkpoint has another layout or version than this code, or is damaged."""
 
@@ -70,6 +76,36 @@ class SimulationError(VnbError):
     """The simulation diverged or was driven outside its protocol."""
 
     code = 60
+
+
+class HardwareError(VnbError):
+    """A device or its driver cannot do what is asked. Root of the errors of the drivers."""
+
+    code = 70
+
+
+class LinkError(HardwareError):
+    """The connection to a device cannot be opened, is lost, or carries nonsense."""
+
+    code = 71
+
+
+class SilenceError(HardwareError):
+    """A device does not answer, or its data are older than allowed."""
+
+    code = 72
+
+
+class DeviceFaultError(HardwareError):
+    """A device reports a fault of its own (overcurrent, over-temperature, safety stop, ...)."""
+
+    code = 73
+
+
+class HoldError(HardwareError):
+    """Motion is refused because the device is on hold or the emergency stop is latched."""
+
+    code = 74
 
 
 class BagError(VnbError):

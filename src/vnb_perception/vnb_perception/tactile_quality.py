@@ -11,6 +11,7 @@ from vnb_grasp.description import HandDescription
 from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
 from vnb_grasp.kinematics.hand_kinematics import HandKinematics
 from vnb_grasp.quality.ferrari_canny import grasp_epsilon
+from vnb_perception.contact_threshold import ContactThreshold
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,14 @@ class TactileQualityConfig:
         contact_force: Finger force from which a finger counts as touching [N].
         friction: Friction assumed in epsilon-hat (the true one is not known).
         torque_length: Length by which torques are divided [m].
+        adaptive: Contacts by a threshold that learns each pad's noise (:mod:`vnb_perception.contact_threshold`) instead
+            of ``contact_force``.
     """
 
     contact_force: float = 0.05
     friction: float = 0.5
     torque_length: float = 0.05
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         for name in ("contact_force", "friction", "torque_length"):
@@ -64,10 +68,18 @@ class TactileQuality:
         self.config = config or TactileQualityConfig()
         self._kinematics = HandKinematics(hand, torch.float64)
         self._counts_per_newton = torch.tensor([pad.counts_per_newton for pad in hand.pads], dtype=torch.float64)
+        self._threshold = ContactThreshold(self._counts_per_newton) if self.config.adaptive else None
+
+    def reset(self) -> None:
+        """Begin a new grasp."""
+        if self._threshold is not None:
+            self._threshold.reset()
 
     def forces(self, taxels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the force (5,) [N] and contact flag (5,) of each finger for taxels (5, rows, columns)."""
         force = taxels.double().sum((-2, -1)) / self._counts_per_newton
+        if self._threshold is not None:
+            return force, self._threshold.update(force)
         return force, force > self.config.contact_force
 
     def estimate(self, taxels: Tensor, q: Tensor) -> GraspQualityEstimate:

@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 from vnb_grasp.description import load_hand
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.scenario import Scenario, draw_scenario
-from vnb_sim_bridge.sensors.frame import ENCODER_LEVELS, PoseSensorModel, SensorSuite
+from vnb_sim_bridge.sensors.frame import ENCODER_LEVELS, SensorSuite
+from vnb_sim_bridge.sensors.pose import PoseSensor, PoseSensorModel
 from vnb_sim_bridge.sensors.tactile import TactileModel, read_tactile
 from vnb_sim_bridge.world.world import World
 
@@ -89,7 +90,7 @@ def test_pose_sensor_errs_as_it_states() -> None:
     for seed in range(120):
         world = WORLD
         world.reset(draw_scenario("cube", "nominal", seed))
-        estimate = SensorSuite(world, pose=model).read(0).T_world_object
+        estimate = SensorSuite(world, pose=PoseSensor(world, model)).read(0).T_world_object
         truth = world.object_pose()
         rotation = estimate[:3, :3] @ truth[:3, :3].T
         w = 0.5 * np.array(

@@ -20,6 +20,7 @@ from vnb_sim_bridge.arm.motion import JointTrajectory, cartesian_line, joint_lin
 from vnb_sim_bridge.pregrasp.scene import LIFT_HEIGHT
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.sensors.frame import SensorFrame, SensorSuite
+from vnb_sim_bridge.sensors.pose import PoseSensor, PoseSource
 from vnb_sim_bridge.stress.battery import TestOutcome, run_battery, run_nominal
 from vnb_sim_bridge.world.hand_motion import hand_motion
 from vnb_sim_bridge.world.model import TABLE_HEIGHT
@@ -33,6 +34,8 @@ TORQUE_LENGTH = 0.05
 LIFTED_SHARE = 0.8
 PROBE_HEIGHT = 0.005
 """Height to which a probe can raise the hand [m]."""
+CAMERA_PERIOD = 10
+"""Decision steps from one look of the cameras to the next, 0.4 s: in lockstep the world waits for every estimate."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,11 @@ class SimBridge:
         parameters: Of the simulator, in all scenarios.
         latency: Decision steps by which commands reach the fingers late, unless a grasp is begun with another.
         disturbance_scale: Factor on the forces and torques of the stress test, unless it is called with another.
+        make_pose_source: Makes what estimates the object's pose in a world.
+        camera_period: Decision steps from one look of it to the next.
 
     Raises:
-        ConfigError: If latency or scale are out of range.
+        ConfigError: If latency, scale or period are out of range.
     """
 
     def __init__(
@@ -99,7 +104,12 @@ class SimBridge:
         *,
         latency: int = 0,
         disturbance_scale: float = 1.0,
+        make_pose_source: Callable[[World], PoseSource] = PoseSensor,
+        camera_period: int = CAMERA_PERIOD,
     ) -> None:
+        if camera_period < 1:
+            raise ConfigError(f"camera_period: got {camera_period} decision steps, expected at least 1")
+        self._make_pose_source, self.camera_period = make_pose_source, camera_period
         self.parameters = parameters or WorldParameters()
         self.latency = _checked_latency(latency)
         self.disturbance_scale = _checked_scale(disturbance_scale)
@@ -110,7 +120,7 @@ class SimBridge:
     def _open(self, scenario: Scenario) -> None:
         self.world = World(scenario, self.parameters)
         self.kinematics = ArmKinematics(self.world)
-        self.sensors = SensorSuite(self.world)
+        self.sensors = SensorSuite(self.world, pose=self._make_pose_source(self.world))
         self.reset(scenario)
 
     def reset(self, scenario: Scenario) -> None:
@@ -122,6 +132,7 @@ class SimBridge:
             world.scenario.torque_scale,
         )
         if not same:
+            self.close()
             self._open(scenario)
             return
         world.reset(scenario)
@@ -134,6 +145,11 @@ class SimBridge:
         self.step = 0
         self.peak_force = 0.0
         self._rest_height: float | None = None
+        self.sensors.look()
+
+    def close(self) -> None:
+        """Give back what the pose source holds; in the thread that made the bridge."""
+        self.sensors.pose.close()
 
     # --- decision loop ------------------------------------------------------------------------------------------
 
@@ -151,6 +167,7 @@ class SimBridge:
         self._probe_path = None
         self._probe_height = 0.0
         self._rest_height = float(self.world.object_pose()[2, 3])
+        self.sensors.look()
         return self.sensors.read(0)
 
     def decide(
@@ -191,6 +208,8 @@ class SimBridge:
             self._run_probe(lift)
         self._note_force()
         self.step += 1
+        if self.step % self.camera_period == 0:
+            self.sensors.look()
         return self.sensors.read(self.step)
 
     def _run_probe(self, speed: float) -> None:
@@ -251,14 +270,34 @@ class SimBridge:
             self._note_force()
             yield (i + 1) / steps
 
-    def settle(self, duration: float = 0.2) -> None:
-        """Let the world run with all targets held."""
+    def settle(self, duration: float = 0.2, *, look: bool = True) -> None:
+        """Let the world run for ``duration`` [s] with all targets held, and ``look`` at the end."""
         self.world.step(max(round(duration / self.parameters.timestep), 1))
+        if look:
+            self.sensors.look()
 
     def run_hand(self, target: Array, duration: float = 1.0) -> Iterator[float]:
         """Move the fingers to ``target`` (6,) [rad] in straight lines through free space, yielding the progress."""
         self._end_grasp()
         return hand_motion(self.world, target, duration)
+
+    def drive(self, finger_velocity: Array, effort_limit: Array, arm_target: Array, steps: int) -> None:
+        """Advance by ``steps`` physics steps under servo commands from elsewhere, outside the decision loop.
+
+        Args:
+            finger_velocity: Of the finger targets (6,) [rad/s].
+            effort_limit: Largest servo torques (6,) [N m].
+            arm_target: Targets of the arm's servos (6,) [rad].
+            steps: At least one.
+        """
+        self.world.set_arm_target(arm_target)
+        self.world.drive_hand(finger_velocity, effort_limit, steps * self.parameters.timestep)
+        self.world.step(steps)
+        self._note_force()
+
+    def end_grasp(self) -> None:
+        """End the decision loop without a motion of the bridge's own."""
+        self._end_grasp()
 
     def _end_grasp(self) -> None:
         """Readings from now on are those from which another grasp begins: one stamp never has two of them."""

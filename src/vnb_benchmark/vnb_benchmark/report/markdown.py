@@ -18,7 +18,7 @@ def render_markdown(report: Report) -> str:
 def _section(section: Section) -> list[str]:
     parts = [f"## {_plain(section.title)}", *(_plain(line) for line in section.text)]
     for table in section.tables:
-        parts += [*([_plain(table.caption)] if table.caption else []), _table(table)]
+        parts += [*([_plain(table.caption)] if table.caption else []), render_table(table)]
     for figure in section.figures:
         parts += [f"![{_plain(figure.caption)}](figures/{figure.name}.png)", f"*{_plain(figure.caption)}*"]
     for literal in section.literals:
@@ -27,7 +27,8 @@ def _section(section: Section) -> list[str]:
     return parts
 
 
-def _table(table: Table) -> str:
+def render_table(table: Table) -> str:
+    """Return the lines of a table."""
     lines = [table.header, tuple("---" for _ in table.header), *table.rows]
     return "\n".join("| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 

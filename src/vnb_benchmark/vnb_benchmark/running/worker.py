@@ -18,6 +18,7 @@ from vnb_benchmark.methods.interface import Method
 from vnb_benchmark.outcome import Outcome
 from vnb_benchmark.running.measure import failed_outcome, outcome_of_episode
 from vnb_benchmark.running.tasks import Task
+from vnb_benchmark.vision import pose_source_maker
 from vnb_grasp.errors import VnbError
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
@@ -68,10 +69,12 @@ class LocalExecutor:
 
     Args:
         make_method: Makes a method from its name.
+        pose_source: What estimates the object's pose; a name of :data:`vnb_sim_bridge.sensors.pose.POSE_SOURCES`.
     """
 
-    def __init__(self, make_method: Callable[[str], Method]) -> None:
+    def __init__(self, make_method: Callable[[str], Method], pose_source: str = "sensor") -> None:
         self._make_method = make_method
+        self._make_pose_source = pose_source_maker(pose_source)
         self._bridges: Kept[SimBridge] = Kept(WORLDS_KEPT)
         self._scenes: Kept[PlanningScene] = Kept(WORLDS_KEPT)
         self._methods: Kept[Method] = Kept(METHODS_KEPT)
@@ -88,7 +91,8 @@ class LocalExecutor:
         method = self._methods.get((task.method, *place), lambda: self._make_method(task.method))
         scene = self._scenes.get(place, lambda: PlanningScene(*place))
         bridge = self._bridges.get(
-            (*place, scenario.torque_scale, case.parameters), lambda: SimBridge(scenario, case.parameters)
+            (*place, scenario.torque_scale, case.parameters),
+            lambda: SimBridge(scenario, case.parameters, make_pose_source=self._make_pose_source),
         )
         episode = method.run(bridge, scene, case, task.beta)
         return outcome_of_episode(case, task.method, task.beta, episode, time.perf_counter() - started)

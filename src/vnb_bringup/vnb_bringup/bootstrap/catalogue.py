@@ -34,7 +34,7 @@ def commands(folder: Path = COMMANDS_DIR) -> dict[str, str]:
     for path in sorted(folder.glob("*.py")):
         if not path.stem.startswith("_"):
             docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            found[path.stem] = docstring.partition("\n")[0]
+            found[path.stem.replace("_", "-")] = docstring.partition("\n")[0]
     return found
 
 

@@ -35,6 +35,9 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(arguments)
     rest: list[str] = chosen.rest
+    before = len(arguments) - len(rest) - 1
+    if before >= 0 and arguments[before] == "--":  # some versions of argparse drop it, but it is the command's
+        rest = ["--", *rest]
     if chosen.command == "setup":  # its options may also follow it
         setup = argparse.ArgumentParser(prog="vnb setup", usage=catalogue.usage(), parents=[options])
         chosen = setup.parse_args(rest, argparse.Namespace(**vars(chosen)))

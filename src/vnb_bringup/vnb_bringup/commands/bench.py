@@ -42,6 +42,9 @@ def main(
     via_ros: Annotated[
         bool, typer.Option("--via-ros", help="Run through the node graph, one episode after the other.")
     ] = False,
+    pose_source: Annotated[
+        str, typer.Option(help="What estimates the object's pose: sensor (with a stated error) or cameras.")
+    ] = "sensor",
     episode_timeout: Annotated[
         float, typer.Option(min=1.0, help="Time after which an episode is given up as hung [s].")
     ] = 300.0,
@@ -63,11 +66,11 @@ def main(
         if via_ros and ray is not None:
             raise _usage("--via-ros and --ray exclude each other")
         with known_names():
-            cases = _case_set(preset, scenarios, seed, beta)
+            cases = _seen_by(pose_source, _case_set(preset, scenarios, seed, beta))
             names = tuple(dict.fromkeys(method or ("vnb", "scripted")))
             uses_beta = _uses_beta(names, via_ros=via_ros)
         folder = out or Path("out") / f"bench-{cases.name}"
-        _run(cases, names, uses_beta, folder, resume, limit, _engine(jobs, ray, via_ros, episode_timeout))
+        _run(cases, names, uses_beta, folder, resume, limit, _engine(jobs, ray, via_ros, episode_timeout, pose_source))
     else:
         assert store is not None
         _write(action, store, out)
@@ -98,7 +101,19 @@ def _uses_beta(names: tuple[str, ...], *, via_ros: bool) -> dict[str, bool]:
     return {name: make_method(name).uses_beta for name in names}
 
 
-def _engine(jobs: int, ray: str | None, via_ros: bool, timeout: float) -> Callable[[list[Task]], Iterator[Outcome]]:
+def _seen_by(pose_source: str, cases: CaseSet) -> CaseSet:
+    """Return the set under a name that tells its results from those with the pose sensor: no store mixes the two."""
+    from dataclasses import replace
+
+    from vnb_sim_bridge.conditions import Conditions
+
+    Conditions(pose_source=pose_source)
+    return cases if pose_source == "sensor" else replace(cases, name=f"{cases.name}-{pose_source}")
+
+
+def _engine(
+    jobs: int, ray: str | None, via_ros: bool, timeout: float, pose_source: str
+) -> Callable[[list[Task]], Iterator[Outcome]]:
     """Return what runs tasks."""
     from functools import partial
 
@@ -106,7 +121,7 @@ def _engine(jobs: int, ray: str | None, via_ros: bool, timeout: float) -> Callab
     from vnb_benchmark.running.pool import run_pool
     from vnb_benchmark.running.worker import LocalExecutor
 
-    local = partial(LocalExecutor, make_method)
+    local = partial(LocalExecutor, make_method, pose_source)
     if ray is not None:
         from vnb_benchmark.running.ray_pool import LOCAL, import_ray, require_answer, run_ray
 
@@ -117,7 +132,7 @@ def _engine(jobs: int, ray: str | None, via_ros: bool, timeout: float) -> Callab
     if via_ros:
         from vnb_bringup.graph.bench import GraphExecutor
 
-        return lambda tasks: run_pool(tasks, GraphExecutor, 1, timeout)
+        return lambda tasks: run_pool(tasks, partial(GraphExecutor, pose_source), 1, timeout)
     return lambda tasks: run_pool(tasks, local, jobs, timeout)
 
 

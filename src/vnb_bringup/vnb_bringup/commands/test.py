@@ -15,7 +15,7 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
 )
-TIME_LIMIT = 1800.0
+TIME_LIMIT = 4500.0
 
 
 def _run(arguments: tuple[str, ...], root: Path) -> int:

@@ -12,11 +12,12 @@ import typer
 from vnb_bringup.commands._shared import command_line, known_names
 
 if TYPE_CHECKING:
-    from vnb_bringup.report.folder import Pictures
     from vnb_bringup.report.local import TrialSettings
     from vnb_bringup.report.record import TrialRecord
-    from vnb_sim_bridge.render.film import Filmer
+    from vnb_sim_bridge.render.film import Film, Filmer
     from vnb_sim_bridge.scenario import Scenario
+
+HARDWARE = ("sim", "emulated")
 
 
 def main(
@@ -44,6 +45,9 @@ def main(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint of the learned belief.", show_default="shipped")
     ] = None,
+    pose_source: Annotated[
+        str, typer.Option(help="What estimates the object's pose: cameras, or a sensor with a stated error.")
+    ] = "cameras",
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures and a film.")] = True,
     battery: Annotated[bool, typer.Option("--battery/--no-battery", help="Run the 28 disturbance tests.")] = True,
     ros: Annotated[
@@ -52,6 +56,10 @@ def main(
     record_bag: Annotated[
         bool, typer.Option("--record", help="Record all topics into a rosbag2 bag, in the folder `bag` of the report.")
     ] = False,
+    hardware: Annotated[
+        str,
+        typer.Option(help="Robot: sim (the simulated robot), or emulated (drivers against emulated devices)."),
+    ] = "sim",
     scenario_reference: Annotated[
         str | None,
         typer.Option(
@@ -63,15 +71,26 @@ def main(
 ) -> None:
     """Run one grasp trial in simulation and write its report.
 
+    With `--hardware emulated` the drivers of hand and arm run too, as they do on the robot; they reach emulated devices
+    on this machine, behind which the simulated world moves with the wall clock. Two such
+    trials are never quite the same.
+
     Exits with 0 when the trial ran, whatever became of the grasp.
     """
     from vnb_benchmark.scenarios.files import parse_reference
-    from vnb_bringup.report.folder import prepare_folder, write_folder
+    from vnb_bringup.report.folder import Pictures, prepare_folder, write_folder
     from vnb_bringup.report.local import TrialSettings
     from vnb_planner.attempts import AttemptRule
+    from vnb_sim_bridge.render.film import Film
 
     if record_bag and not ros:
         raise typer.BadParameter("--record records the topics of the node graph, and --no-ros runs without it")
+    if hardware not in HARDWARE:
+        raise typer.BadParameter(f"got {hardware!r}, expected one of: {', '.join(HARDWARE)}", param_hint="--hardware")
+    if hardware != "sim" and not ros:
+        raise typer.BadParameter("drivers are nodes: they cannot run with --no-ros", param_hint="--hardware")
+    if hardware != "sim" and record_bag:
+        raise typer.BadParameter("--record records a simulated trial; beside an emulated one run ./vnb bag record")
     started = time.perf_counter()
     settings = TrialSettings(method, belief, beta, checkpoint, battery, AttemptRule(delta=delta, attempts=attempts))
     if scenario_reference is None:
@@ -84,13 +103,18 @@ def main(
         scenario, settings = case.scenario, replace(settings, conditions=case.conditions)
         name = f"{Path(scenario_reference.rpartition('#')[0]).stem}-{case.index}"
     with known_names():
+        settings = replace(settings, conditions=replace(settings.conditions, pose_source=pose_source))
         _check(scenario, settings)
     out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)
     filmer = _filmer() if pictures else None
     bag = _free_bag(out) if record_bag else None
-    record = _run(scenario, settings, filmer, ros=ros, bag=bag)
-    page = write_folder(out, record, _develop(filmer), command_line())
+    if hardware == "emulated":
+        record, film = _run_emulated(scenario, settings, film=pictures)
+    else:
+        record = _run(scenario, settings, filmer, ros=ros, bag=bag)
+        film = filmer.develop() if filmer is not None else Film({}, b"")
+    page = write_folder(out, record, Pictures(film.pictures, film.gif), command_line())
     _print_verdict(record, page, time.perf_counter() - started)
     if bag is not None:
         print(f"Bag: {bag}")
@@ -164,13 +188,15 @@ def _run(
         return run_local_trial(scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase)
 
 
-def _develop(filmer: Filmer | None) -> Pictures:
-    from vnb_bringup.report.folder import Pictures
+def _run_emulated(scenario: Scenario, settings: TrialSettings, *, film: bool) -> tuple[TrialRecord, Film]:
+    import signal
 
-    if filmer is None:
-        return Pictures()
-    film = filmer.develop()
-    return Pictures(film.pictures, film.gif)
+    from vnb_bringup.hardware.trial import run_emulated_trial
+    from vnb_bringup.report.live import LiveLine
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no process is left behind
+    with LiveLine() as line:
+        return run_emulated_trial(scenario, settings, film=film, on_step=line.step, on_phase=line.phase)
 
 
 def _print_verdict(record: TrialRecord, page: Path, elapsed: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from vnb_benchmark.methods.planner_method import PlannerMethod
 from vnb_benchmark.methods.registry import make_method
@@ -19,9 +20,14 @@ from vnb_grasp.errors import ConfigError, VnbError
 
 
 class GraphExecutor:
-    """Runs tasks through a composed graph, which is kept as long as tasks need the same one."""
+    """Runs tasks through a composed graph, which is kept as long as tasks need the same one.
 
-    def __init__(self) -> None:
+    Args:
+        pose_source: What estimates the object's pose.
+    """
+
+    def __init__(self, pose_source: str = "sensor") -> None:
+        self._pose_source = pose_source
         self._settings: GraphSettings | None = None
         self._running: AbstractContextManager[Graph] | None = None
         self._graph: Graph | None = None
@@ -43,10 +49,10 @@ class GraphExecutor:
         case, method = task.case, planner_method(task.method)
         scenario = case.scenario
         settings = trial_settings(task, method)
+        conditions = replace(case.conditions, pose_source=self._pose_source)
+        settings = replace(settings, conditions=conditions)
         graph = self._graph_of(
-            GraphSettings(
-                scenario.object_name, scenario.hand, method.belief, method.checkpoint, conditions=case.conditions
-            )
+            GraphSettings(scenario.object_name, scenario.hand, method.belief, method.checkpoint, conditions=conditions)
         )
         record = graph.conductor.run(scenario, settings)
         if record.error_code:

@@ -18,9 +18,11 @@ from vnb_belief.nodes.belief_node import BeliefNode
 from vnb_belief.nodes.observation_node import ObservationNode
 from vnb_bringup.graph.conductor import TrialConductor
 from vnb_bringup.graph.domain import own_domain
-from vnb_bringup.graph.roster import GraphSettings, node_parameters
+from vnb_bringup.graph.roster import CAMERA_MODULES, GraphSettings, node_parameters
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.run import spinning
+from vnb_perception.nodes.pose_estimator_node import PoseEstimatorNode
+from vnb_perception.nodes.pose_fusion_node import PoseFusionNode
 from vnb_perception.nodes.tactile_quality_node import TactileQualityNode
 from vnb_planner.nodes.planner_node import PlannerNode
 from vnb_sim_bridge.bridge import SimBridge
@@ -81,7 +83,12 @@ def composed_graph(
 
 
 def _makers(make_bridge: Callable[..., SimBridge], settings: GraphSettings) -> dict[str, Callable[..., VnbNode]]:
+    seeing: dict[str, Callable[..., VnbNode]] = {}
+    if settings.conditions.pose_source == "cameras":
+        seeing = {name: partial(PoseEstimatorNode, node_name=name) for name in CAMERA_MODULES}
+        seeing["pose_fusion"] = PoseFusionNode
     return {
+        **seeing,
         "sim_bridge": partial(SimBridgeNode, make_bridge),
         "tactile_quality": TactileQualityNode,
         "observation": ObservationNode,

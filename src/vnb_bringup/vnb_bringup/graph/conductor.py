@@ -26,7 +26,7 @@ from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.report.from_episode import checkpoint_hash, versions
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, battery_records
-from vnb_grasp.errors import ConfigError, MotionError, VnbError
+from vnb_grasp.errors import ConfigError, MotionError, PerceptionError, VnbError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode
@@ -204,7 +204,7 @@ class TrialConductor(VnbNode):
             parts = self._rest(FIRST_REST)
             try:
                 approach = scene.choose_approach(*_estimates(scene, parts), order=attempts.order)
-            except MotionError:  # out of reach now, perhaps toppled: there is nothing to lift
+            except (MotionError, PerceptionError):  # out of reach or sight now, perhaps toppled
                 trial.abstained = trial.empty = True
                 return approach
             self._move(approach_motions(approach))
@@ -273,15 +273,7 @@ class TrialConductor(VnbNode):
             Refusal: With code TIMEOUT; says what is missing.
         """
         due = time.monotonic() + timeout
-        for client, name in ((self._reset, "sim_bridge/reset"), (self._step, "sim_bridge/step")):
-            self._until(client.service_is_ready, due - time.monotonic(), f"service {name}")
-        for action, name in (
-            (self._arm, "arm/move"),
-            (self._hand, "hand/move"),
-            (self._grasp, "execute_grasp"),
-            (self._stress, "stress_test"),
-        ):
-            self._until(action.server_is_ready, due - time.monotonic(), f"action {name}")
+        self.wait_for_servers(timeout)
         while True:
             with self._arrived:
                 self._belief = None
@@ -292,6 +284,20 @@ class TrialConductor(VnbNode):
             if time.monotonic() > due:
                 nodes = ", ".join(sorted(self.get_node_names()))
                 raise Refusal(f"no belief within {timeout} s of a reset; nodes seen: {nodes}", ErrorCode.TIMEOUT)
+
+    def wait_for_servers(self, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until all servers are there; raises :class:`Refusal` with code TIMEOUT."""
+        due = time.monotonic() + timeout
+        services = [(self._reset, "sim_bridge/reset"), (self._step, "sim_bridge/step")]
+        for client, name in services if self._settings.lockstep else services[:1]:
+            self._until(client.service_is_ready, due - time.monotonic(), f"service {name}")
+        for action, name in (
+            (self._arm, "arm/move"),
+            (self._hand, "hand/move"),
+            (self._grasp, "execute_grasp"),
+            (self._stress, "stress_test"),
+        ):
+            self._until(action.server_is_ready, due - time.monotonic(), f"action {name}")
 
     def reset(self, scenario: Scenario) -> None:
         """Reset the world to a scenario; raises :class:`Refusal` with the server's code."""
@@ -379,10 +385,12 @@ class _Trial:
 
 
 def _estimates(scene: PlanningScene, parts: dict[str, Any]) -> tuple[Pose, Any]:
-    """Return where the readings of a rest say that object and arm are."""
-    arm = parts["arm"]
+    """Return where the readings of a rest say that object and arm are; raises :class:`PerceptionError`."""
+    arm, seen = parts["arm"], parts["object"]
+    if seen.status not in (ObjectPose.OK, ObjectPose.HELD):
+        raise PerceptionError(f"the object's pose is not known: {seen.reason or 'nothing has looked'}")
     arm_q = in_order(scene.world.arm.joint_names, arm.name, arm.position, "arm joints")
-    return pose_from_message(parts["object"].pose.pose), arm_q
+    return pose_from_message(seen.pose.pose), arm_q
 
 
 def _checked(answer: Any) -> Any:

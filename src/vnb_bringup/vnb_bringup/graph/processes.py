@@ -12,7 +12,7 @@ from typing import Any
 
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.conductor import TrialConductor
-from vnb_bringup.graph.roster import MODULES, GraphSettings, node_parameters
+from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES, GraphSettings, node_parameters
 from vnb_grasp.nodes.run import spinning
 
 _STOP_TIME = 10.0
@@ -30,7 +30,9 @@ def process_graph(settings: GraphSettings, domain: int) -> Iterator[TrialConduct
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for name, values in node_parameters(settings).items():
-            command = [sys.executable, "-m", MODULES[name], *ros_arguments(values)]
+            module = {**MODULES, **CAMERA_MODULES}[name]
+            named = ["--ros-args", "-r", f"__node:={name}"] if name in CAMERA_MODULES else []
+            command = [sys.executable, "-m", module, *ros_arguments(values), *named]
             processes.append(subprocess.Popen(command, env=environment))
         with open_context(domain) as context:
             conductor = TrialConductor(settings, context=context)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from vnb_sim_bridge.cameras.rig import CAMERAS
 from vnb_sim_bridge.conditions import Conditions
 
 
@@ -39,13 +40,24 @@ MODULES = {
 }
 """Module of each node; every one can be run with ``python -m``."""
 
+CAMERA_MODULES = {
+    **{f"{camera}_pose_estimator": "vnb_perception.nodes.pose_estimator_node" for camera in CAMERAS},
+    "pose_fusion": "vnb_perception.nodes.pose_fusion_node",
+}
+"""Module of each further node of graphs in which cameras see the object."""
+
 
 def node_parameters(settings: GraphSettings) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each node that differ between graphs."""
+    """Return the parameters of each node of a graph that differ between graphs."""
     hand = {"hand": settings.hand}
     belief: dict[str, Any] = {**hand, "belief": settings.belief, "lockstep": settings.lockstep}
     if settings.checkpoint is not None:
         belief["checkpoint"] = str(settings.checkpoint)
+    named = {"object_name": settings.object_name}
+    seeing: dict[str, dict[str, Any]] = {}
+    if settings.conditions.pose_source == "cameras":
+        seeing = {f"{camera}_pose_estimator": {**hand, **named, "camera": camera} for camera in CAMERAS}
+        seeing["pose_fusion"] = {**named, "lockstep": settings.lockstep}
     return {
         "sim_bridge": {
             **hand,
@@ -53,6 +65,7 @@ def node_parameters(settings: GraphSettings) -> dict[str, dict[str, Any]]:
             "lockstep": settings.lockstep,
             **_condition_parameters(settings.conditions),
         },
+        **seeing,
         "tactile_quality": hand,
         "observation": hand,
         "belief": belief,
@@ -65,7 +78,7 @@ def _condition_parameters(conditions: Conditions) -> dict[str, Any]:
     ordinary = Conditions()
     given = {
         name: type(getattr(ordinary, name))(getattr(conditions, name))
-        for name in ("latency", "disturbance_scale")
+        for name in ("latency", "disturbance_scale", "pose_source")
         if getattr(conditions, name) != getattr(ordinary, name)
     }
     for item in fields(conditions.parameters):

@@ -17,6 +17,7 @@ from rclpy.serialization import serialize_message
 
 from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import run_episode
+from vnb_benchmark.vision import pose_source_maker
 from vnb_bringup.graph.composition import Graph, composed_graph
 from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.report.from_episode import record_of_episode
@@ -36,13 +37,14 @@ def scenario() -> Scenario:
     return draw_scenario(OBJECT, "bimodal", 0)
 
 
-def reference() -> TrialRecord:
+def reference(pose_source: str = "sensor", max_steps: int = MAX_STEPS) -> TrialRecord:
     """Return the record of the trial that runs without middleware."""
     drawn = scenario()
-    bridge = SimBridge(drawn)
-    parameters = {"max_steps": MAX_STEPS}
+    bridge = SimBridge(drawn, make_pose_source=pose_source_maker(pose_source))
+    parameters = {"max_steps": max_steps}
     chain = ControlChain(bridge.world.hand, bridge.world.object, "vnb", "prior", parameters=parameters)
-    episode = run_episode(bridge, chain, drawn, max_steps=MAX_STEPS, teleport=False, battery=False)
+    episode = run_episode(bridge, chain, drawn, max_steps=max_steps, teleport=False, battery=False)
+    bridge.close()
     return record_of_episode(episode, method="vnb", belief="prior", beta=SETTINGS.beta)
 
 

@@ -21,6 +21,7 @@ from vnb_bringup.report.record import TrialRecord
 from vnb_grasp.errors import VnbError
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import spinning
+from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.scenario import draw_scenario
 
 INTERRUPTED = 130
@@ -40,6 +41,7 @@ class TrialNodeConfig:
     beta: float = parameter(0.9, "confidence level of the risk; 0 is the mean", 0.0, 0.9999)
     max_steps: int = parameter(0, "decision steps at most; 0 leaves it to the method", 0, 10_000)
     battery: bool = parameter(True, "run the 28 disturbance tests")
+    pose_source: str = parameter("sensor", "as for the bridge")
     lockstep: bool = parameter(True, "as for the bridge")
     out: str = parameter("", "folder of the report; empty writes none")
 
@@ -50,14 +52,20 @@ class TrialNode(TrialConductor):
     def __init__(self, **options: Any) -> None:
         super().__init__(GraphSettings(), **options)
         self.config = config = declare(self, TrialNodeConfig)
-        self.use(GraphSettings(config.object_name, config.hand, config.belief, lockstep=config.lockstep))
+        self._conditions = conditions = Conditions(pose_source=config.pose_source)
+        settings = GraphSettings(
+            config.object_name, config.hand, config.belief, lockstep=config.lockstep, conditions=conditions
+        )
+        self.use(settings)
 
     def run_once(self) -> TrialRecord:
         """Run the trial; write its report if a folder is given."""
         config = self.config
         scenario = draw_scenario(config.object_name, config.regime, config.seed, config.hand)
         checkpoint = Path(config.checkpoint) if config.checkpoint else None
-        settings = TrialSettings(config.method, config.belief, config.beta, checkpoint, config.battery)
+        settings = TrialSettings(
+            config.method, config.belief, config.beta, checkpoint, config.battery, conditions=self._conditions
+        )
         if config.out:
             prepare_folder(Path(config.out))
         log = self.get_logger()

@@ -12,6 +12,7 @@ import torch
 
 from vnb_benchmark.control import ControlChain
 from vnb_benchmark.episode import Step, run_episode
+from vnb_benchmark.vision import pose_source_maker
 from vnb_bringup.report.from_episode import record_of_episode, step_record
 from vnb_bringup.report.record import StepRecord, TrialRecord
 from vnb_planner.attempts import AttemptRule
@@ -110,6 +111,7 @@ def run_local_trial(
         (watch, *observers),
         latency=conditions.latency,
         disturbance_scale=conditions.disturbance_scale,
+        make_pose_source=pose_source_maker(conditions.pose_source),
     )
     chain = ControlChain(
         bridge.world.hand,
@@ -128,6 +130,7 @@ def run_local_trial(
         bridge, chain, scenario, teleport=False, battery=settings.battery, on_step=report, rule=settings.rule
     )
     watch.stop()
+    bridge.close()
     return record_of_episode(
         episode,
         method=settings.method,

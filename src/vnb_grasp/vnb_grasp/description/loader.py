@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from vnb_grasp.description.schema import ArmDescription, HandDescription, ObjectDescription
+from vnb_grasp.description.schema import ArmDescription, CameraDescription, HandDescription, ObjectDescription
 from vnb_grasp.errors import DescriptionError, UnknownNameError
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,6 +47,17 @@ def load_arm(name: str) -> ArmDescription:
 def load_object(name: str) -> ObjectDescription:
     """Load the object ``name``; raises :class:`UnknownNameError` or :class:`DescriptionError`."""
     return _load("object", "objects", name, ObjectDescription)
+
+
+def known_cameras() -> tuple[str, ...]:
+    """Return the names of the cameras that ship with the package."""
+    return _known("cameras")
+
+
+@cache
+def load_camera(name: str) -> CameraDescription:
+    """Load the camera ``name``; raises :class:`UnknownNameError` or :class:`DescriptionError`."""
+    return _load("camera", "cameras", name, CameraDescription)
 
 
 def load_hand_file(path: Path) -> HandDescription:

@@ -258,6 +258,57 @@ class ObjectDescription(_Data):
         return tuple(geom.primitive() for geom in self.geoms)
 
 
+class CameraDescription(_Data):
+    """A depth camera at its place. Pixel (u, v) looks along ``((u - cx) / fx, (v - cy) / fy, 1)`` of the optical frame.
+
+    Attributes:
+        device: Its maker's name for it.
+        principle: ``structured_light`` or ``active_stereo``.
+        width, height: Of the depth image [pixels].
+        fx, fy, cx, cy: Pinhole intrinsics [pixels]; the image is rectified.
+        near, far: Range in which it gives depth [m].
+        baseline: Between projector and imager, or between the imagers [m].
+        disparity_step: Resolution of the disparity [pixels].
+        disparity_noise: Standard deviation of the disparity [pixels]; active stereo.
+        axial: Standard deviation ``a + b (z - c)^2`` of the depth [m]; structured light (Nguyen et al. 2012).
+        correlation: Side of the blocks of pixels that share their noise [pixels]: what the matching window leaves.
+        position, forward, up: Place in the world and axes of the picture, as the robot has calibrated them [m].
+        calibration_translation, calibration_rotation: Standard deviation per axis of that calibration [m], [rad].
+    """
+
+    name: str
+    device: str
+    principle: Literal["structured_light", "active_stereo"]
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    fx: Positive
+    fy: Positive
+    cx: float
+    cy: float
+    near: Positive
+    far: Positive
+    baseline: Positive
+    disparity_step: Positive
+    disparity_noise: NonNegative = 0.0
+    axial: Vec3 = (0.0, 0.0, 0.0)
+    correlation: int = Field(default=1, gt=0)
+    position: Vec3
+    forward: Vec3
+    up: Vec3
+    calibration_translation: NonNegative = 0.0
+    calibration_rotation: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> CameraDescription:
+        if not self.near < self.far:
+            raise ValueError(f"near {self.near} is not below far {self.far}")
+        if abs(sum(a * b for a, b in zip(self.forward, self.up, strict=True))) > 0.01:
+            raise ValueError(f"forward {self.forward} and up {self.up} are not at right angles")
+        if self.disparity_noise <= 0 and self.axial[0] <= 0:
+            raise ValueError("a camera needs disparity_noise or axial: no depth is without noise")
+        return self
+
+
 def _check_tree(base: str, links: tuple[Link, ...], joints: tuple[Joint, ...]) -> None:
     names = [link.name for link in links]
     if len(set(names)) != len(names):

@@ -49,6 +49,20 @@ def declare(node: Node, config: type[C], prefix: str = "") -> C:
     return config(**values)
 
 
+def parameter_descriptions(config: type, prefix: str = "") -> dict[str, str]:
+    """Return the descriptions of the parameters that :func:`declare` makes of a configuration, by name."""
+    documented = attribute_descriptions(config)
+    found: dict[str, str] = {}
+    for item in fields(config):
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        name = f"{prefix}.{item.name}" if prefix else item.name
+        if is_dataclass(default):
+            found |= parameter_descriptions(type(default), name)
+        else:
+            found[name] = item.metadata.get("description", documented.get(item.name, ""))
+    return found
+
+
 def attribute_descriptions(config: type) -> dict[str, str]:
     """Return the texts of the ``Attributes`` section of a docstring by attribute name."""
     _, _, section = (config.__doc__ or "").partition("Attributes:")

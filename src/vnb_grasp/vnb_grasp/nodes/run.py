@@ -109,17 +109,24 @@ def run_node(make: Callable[[], VnbNode], arguments: Sequence[str] | None = None
     Returns:
         The exit status: 0 after a signal, 1 if the node could not start.
     """
+    return run_nodes([make], arguments)
+
+
+def run_nodes(makes: Sequence[Callable[[], VnbNode]], arguments: Sequence[str] | None = None) -> int:
+    """Run several nodes as this process; see :func:`run_node`."""
     torch.set_num_threads(1)  # the parts share the machine, and one thread gives the same sums everywhere
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    nodes: list[VnbNode] = []
     try:
-        node = make()
-        with spinning(rclpy.get_default_context(), [node]):
+        nodes += [make() for make in makes]
+        with spinning(rclpy.get_default_context(), nodes):
             while not ended.wait(0.2) and rclpy.ok():
                 pass
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
     except VnbError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - there is no node to log with
         return 1

@@ -53,6 +53,8 @@ class TactileQualityNode(VnbNode):
             header=header(tactile.header.stamp, "hand_base"), step=tactile.step, fingers=list(FINGERS)
         )
         with self.border(lambda code, text: _fill_unknown(message)):
+            if tactile.step == 0:
+                self._quality.reset()
             q = in_order(self._hand.joint_names, joints.name, joints.position, "hand joints")
             _fill(message, self._quality.estimate(taxels_from_message(tactile), torch.from_numpy(q)))
         self._out.publish(message)

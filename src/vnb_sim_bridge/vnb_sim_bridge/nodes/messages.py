@@ -10,6 +10,7 @@ import torch
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseWithCovariance, Twist, Vector3
 from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image
 from vnb_msgs.action import StressTest
 from vnb_msgs.msg import BatteryTest, GroundTruth, HandCommand, ObjectPose, TactileArray, TactilePad
 from vnb_msgs.msg import Scenario as ScenarioMessage
@@ -20,6 +21,7 @@ from vnb_grasp.frames.pose import Pose
 from vnb_grasp.nodes.conversions import header, in_order, pose_to_message
 from vnb_sim_bridge.bridge import GroundTruth as Truth
 from vnb_sim_bridge.bridge import SimBridge, StressReport
+from vnb_sim_bridge.cameras.rig import DepthFrame
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.sensors.frame import SensorFrame
 
@@ -59,7 +61,35 @@ def object_pose_message(frame: SensorFrame, stamp: Time, object_name: str) -> Ob
         rmse=float("nan"),
         occlusion=frame.occlusion,
         segmentation_confidence=frame.segmentation,
+        status=ObjectPose.OK,
     )
+
+
+def depth_messages(frame: DepthFrame, stamp: Time) -> tuple[CameraInfo, Image]:
+    """Return intrinsics and image of a picture: 16UC1, millimetres, 0 where there is nothing (REP 118)."""
+    camera = frame.camera
+    head = header(stamp, f"{camera.name}_depth_optical_frame")
+    k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
+    info = CameraInfo(
+        header=head,
+        height=camera.height,
+        width=camera.width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=k,
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+    image = Image(
+        header=head,
+        height=camera.height,
+        width=camera.width,
+        encoding="16UC1",
+        is_bigendian=0,
+        step=2 * camera.width,
+        data=array.array("B", frame.depth.astype("<u2").tobytes()),
+    )
+    return info, image
 
 
 def tactile_message(frame: SensorFrame, stamp: Time) -> TactileArray:

@@ -10,10 +10,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock as ClockMessage
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
 from vnb_msgs.msg import GroundTruth, HandCommand, ObjectPose, TactileArray
 from vnb_msgs.srv import ApplyWrench, BeginGrasp, ResetWorld, SetObject, SetPause, StepSimulation
 
@@ -29,11 +32,14 @@ from vnb_grasp.nodes.conversions import (
 )
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
-from vnb_sim_bridge.bridge import SimBridge
+from vnb_sim_bridge.bridge import CAMERA_PERIOD, SimBridge
+from vnb_sim_bridge.cameras.rig import CAMERAS
+from vnb_sim_bridge.cameras.source import CameraImages
 from vnb_sim_bridge.nodes import messages
 from vnb_sim_bridge.nodes.motions import MotionServers
 from vnb_sim_bridge.scenario import Scenario, draw_scenario
 from vnb_sim_bridge.sensors.frame import SensorFrame
+from vnb_sim_bridge.sensors.pose import POSE_SOURCES, PoseSensor
 from vnb_sim_bridge.world.parameters import WorldParameters
 
 R = TypeVar("R")
@@ -53,6 +59,10 @@ class SimBridgeConfig:
     parameters: WorldParameters = field(default_factory=WorldParameters)
     latency: int = parameter(0, "decision steps by which commands reach the fingers late", 0)
     disturbance_scale: float = parameter(1.0, "factor on the forces and torques of the stress test")
+    pose_source: str = parameter(
+        "sensor", "sensor: the bridge publishes object_pose; cameras: it publishes depth images, from which others do"
+    )
+    camera_period: int = parameter(CAMERA_PERIOD, "decision steps from one image to the next", 1)
 
 
 class SimBridgeNode(VnbNode):
@@ -72,6 +82,8 @@ class SimBridgeNode(VnbNode):
         super().__init__("sim_bridge", **options)
         self.config = declare(self, SimBridgeConfig)
         config = self.config
+        if config.pose_source not in POSE_SOURCES:
+            raise UnknownNameError("pose source", config.pose_source, POSE_SOURCES)
         scenario = draw_scenario(config.object_name, config.regime, config.seed, config.hand)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="world")
         make_bridge = partial(
@@ -79,6 +91,8 @@ class SimBridgeNode(VnbNode):
             parameters=config.parameters,
             latency=config.latency,
             disturbance_scale=config.disturbance_scale,
+            make_pose_source=CameraImages if config.pose_source == "cameras" else PoseSensor,
+            camera_period=config.camera_period,
         )
         self.bridge = self.in_world(make_bridge, scenario)
         self.moving = ""
@@ -86,6 +100,7 @@ class SimBridgeNode(VnbNode):
         self._paused = False
         self._pending: HandCommand | None = None
         self._tick_queued = False
+        self._idle_ticks = 0
         self._make_publishers()
         self._make_servers()
         self.in_world(self.publish_idle)
@@ -101,7 +116,17 @@ class SimBridgeNode(VnbNode):
         self._target_out = self.create_publisher(JointState, "hand/target", qos.CHAIN)
         self._arm_out = self.create_publisher(JointState, "arm/joint_states", qos.CHAIN)
         self._tactile_out = self.create_publisher(TactileArray, "hand/tactile", qos.CHAIN)
-        self._pose_out = self.create_publisher(ObjectPose, "object_pose", qos.CHAIN)
+        self._target_object_out = self.create_publisher(String, "target_object", qos.LATCHED)
+        self._target_object = ""
+        self._camera_out: dict[str, tuple[Publisher, Publisher]] = {}
+        if self.config.pose_source == "cameras":
+            for camera in CAMERAS:
+                self._camera_out[camera] = (
+                    self.create_publisher(CameraInfo, f"{camera}/depth/camera_info", qos.CHAIN),
+                    self.create_publisher(Image, f"{camera}/depth/image_rect_raw", qos.CHAIN),
+                )
+        else:
+            self._pose_out = self.create_publisher(ObjectPose, "object_pose", qos.CHAIN)
 
     def _make_servers(self) -> None:
         self.create_subscription(
@@ -127,8 +152,10 @@ class SimBridgeNode(VnbNode):
 
     def close(self) -> None:
         """See :class:`VnbNode`; the fingers keep their last targets."""
+        if not self.closing.is_set():
+            self._worker.submit(self.bridge.close)
         super().close()
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        self._worker.shutdown(wait=True)
 
     def claim(self, what: str) -> None:
         """Reserve the robot for a motion, which ends the decision loop; in the world's thread.
@@ -143,7 +170,11 @@ class SimBridgeNode(VnbNode):
     def release(self) -> None:
         """End a motion; in the world's thread."""
         self.moving = ""
-        self.publish_idle()
+        if self._camera_out:
+            # A motion ends without pictures; readings that ask for a pose are published where one is looked for.
+            self.publish_joints()
+        else:
+            self.publish_idle()
 
     def refuse_while_moving(self, what: str) -> None:
         """Raise :class:`Refusal` if a motion is running."""
@@ -194,7 +225,9 @@ class SimBridgeNode(VnbNode):
             if self._deciding:
                 self._advance()
             else:
-                self.bridge.settle(self.bridge.parameters.decision_period)
+                self._idle_ticks += 1
+                look = self._idle_ticks % self.config.camera_period == 0
+                self.bridge.settle(self.bridge.parameters.decision_period, look=look)
                 self.publish_idle()
 
     # --- publishing -----------------------------------------------------------------------------------------------
@@ -217,12 +250,25 @@ class SimBridgeNode(VnbNode):
         stamp = stamp_from_seconds(frame.time)
         actuated = [joint.name for joint in world.hand.actuated]
         self._clock_out.publish(ClockMessage(clock=stamp))
+        if world.object.name != self._target_object:
+            self._target_object = world.object.name
+            self._target_object_out.publish(String(data=self._target_object))
         self._truth_out.publish(messages.ground_truth_message(self.bridge.ground_truth(), self.bridge, stamp))
         self._arm_out.publish(joint_state(stamp, world.arm.joint_names, frame.arm_q))
         self._target_out.publish(joint_state(stamp, actuated, frame.hand_target))
-        self._pose_out.publish(messages.object_pose_message(frame, stamp, world.object.name))
         self._hand_out.publish(joint_state(stamp, world.hand.joint_names, frame.hand_q, frame.hand_qd))
+        if self._camera_out:
+            self._publish_images(stamp)
+        else:
+            self._pose_out.publish(messages.object_pose_message(frame, stamp, world.object.name))
         self._tactile_out.publish(messages.tactile_message(frame, stamp))
+
+    def _publish_images(self, stamp: Time) -> None:
+        source = self.bridge.sensors.pose
+        for picture in source.fetch() if isinstance(source, CameraImages) else ():
+            outs = self._camera_out[picture.camera.name]
+            for out, message in zip(outs, messages.depth_messages(picture, stamp), strict=True):
+                out.publish(message)
 
     # --- services -------------------------------------------------------------------------------------------------
 
@@ -298,6 +344,7 @@ class SimBridgeNode(VnbNode):
         if name not in ("", present):
             raise UnknownNameError("object of the present scenario", name, [present])
         self.bridge.world.set_object_pose(position, quaternion, twist)
+        self.bridge.sensors.look()
         if not self._deciding and not self.moving:
             self.publish_idle()
 

@@ -11,7 +11,7 @@ from vnb_grasp.errors import VnbError
 _LIBRARIES = {"egl": "libEGL.so.1", "osmesa": "libOSMesa.so.8"}
 _ADVICE = (
     "install EGL with a driver (Debian, Ubuntu: apt-get install libegl1 libgl1-mesa-dri), "
-    "or go without pictures (--no-pictures)"
+    "or go without pictures (--no-pictures) and without cameras (--pose-source sensor)"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ class ObservedBridge(SimBridge):
         scenario: As for the bridge.
         parameters: As for the bridge.
         observers: Who watches.
-        latency: As for the bridge.
-        disturbance_scale: As for the bridge.
+        options: As for the bridge.
     """
 
     def __init__(
@@ -46,13 +45,11 @@ class ObservedBridge(SimBridge):
         scenario: Scenario,
         parameters: WorldParameters | None = None,
         observers: Sequence[Observer] = (),
-        *,
-        latency: int = 0,
-        disturbance_scale: float = 1.0,
+        **options: Any,
     ) -> None:
         self._observers = tuple(observers)
         self._closing = False
-        super().__init__(scenario, parameters, latency=latency, disturbance_scale=disturbance_scale)
+        super().__init__(scenario, parameters, **options)
 
     def reset(self, scenario: Scenario) -> None:
         """See :class:`SimBridge`."""
@@ -88,10 +85,20 @@ class ObservedBridge(SimBridge):
             self._frame()
             yield progress
 
-    def settle(self, duration: float = 0.2) -> None:
+    def settle(self, duration: float = 0.2, *, look: bool = True) -> None:
         """See :class:`SimBridge`."""
-        super().settle(duration)
+        super().settle(duration, look=look)
         self._frame()
+
+    def drive(self, finger_velocity: Array, effort_limit: Array, arm_target: Array, steps: int) -> None:
+        """See :class:`SimBridge`."""
+        super().drive(finger_velocity, effort_limit, arm_target, steps)
+        self._frame()
+
+    def end_grasp(self) -> None:
+        """See :class:`SimBridge`."""
+        self._end_closing()
+        super().end_grasp()
 
     def stress_test(
         self,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.kinematics.arm_kinematics import ArmKinematics
-from vnb_sim_bridge.scenario import Scenario, stream
+from vnb_sim_bridge.sensors.pose import PoseReading, PoseSensor, PoseSource
 from vnb_sim_bridge.sensors.tactile import TactileModel, read_tactile
 from vnb_sim_bridge.world.world import World
 
@@ -36,6 +35,7 @@ class SensorFrame:
         hand_target: Servo targets of the six actuated joints (6,) [rad].
         arm_q: (6,) [rad].
         occlusion, segmentation: In [0, 1]; the pose sensor sees everything, so 0 and 1.
+        pose_reason: Why there is no pose, which is NaN then; empty if there is one.
     """
 
     step: int
@@ -50,29 +50,16 @@ class SensorFrame:
     arm_q: Array
     occlusion: float = 0.0
     segmentation: float = 1.0
+    pose_reason: str = ""
+
+    def known_pose(self) -> Pose:
+        """Return the estimated pose; raises :class:`PerceptionError` if there is none."""
+        return PoseReading(self.object_pose, self.pose_covariance, reason=self.pose_reason).known()
 
     @property
     def T_world_object(self) -> Array:
         """Estimated object pose (4, 4)."""
         return self.object_pose.matrix().numpy()
-
-
-@dataclass(frozen=True)
-class PoseSensorModel:
-    """White noise of the pose sensor, beside the scenario's constant bias; the stated covariance holds both.
-
-    Attributes:
-        translation, rotation: Standard deviation per axis and reading [m], [rad].
-    """
-
-    translation: float = 0.0015
-    rotation: float = 0.015
-
-    def covariance(self, scenario: Scenario) -> Array:
-        """Return the stated covariance (6, 6)."""
-        translation = self.translation**2 + scenario.pose_translation_std**2
-        rotation = self.rotation**2 + scenario.pose_rotation_std**2
-        return np.diag(np.repeat([translation, rotation], 3))
 
 
 _DRAWS = 100_000
@@ -82,14 +69,19 @@ _DRAWS = 100_000
 class SensorSuite:
     """Reads all sensors of a world; encoder velocities are differences of successive readings.
 
+    Args:
+        world: To read.
+        tactile: Model of the pads.
+        pose: Where pose estimates come from; the pose sensor if None.
+
     Attributes:
         grasp: Number of the grasp in the scenario, from 0: each has noise of its own.
     """
 
-    def __init__(self, world: World, tactile: TactileModel | None = None, pose: PoseSensorModel | None = None) -> None:
+    def __init__(self, world: World, tactile: TactileModel | None = None, pose: PoseSource | None = None) -> None:
         self.world = world
         self.tactile_model = tactile or TactileModel()
-        self.pose_model = pose or PoseSensorModel()
+        self.pose: PoseSource = pose or PoseSensor(world)
         self._arm = ArmKinematics(world.arm)
         self.grasp = 0
         self.reset()
@@ -108,18 +100,26 @@ class SensorSuite:
             qd = (q - self._last[1]) / (world.time - self._last[0])
         self._last = (world.time, q)
         arm_q = world.arm_q()
+        reading = self.pose.read(self._draw(step))
         return SensorFrame(
             step=step,
             time=world.time,
-            object_pose=self._object_pose(step),
-            pose_covariance=self.pose_model.covariance(world.scenario),
+            object_pose=reading.pose,
+            pose_covariance=reading.covariance,
             T_world_hand=self._arm.world_hand(torch.from_numpy(arm_q)).numpy(),
             tactile=read_tactile(world, self.tactile_model, self._draw(step)),
             hand_q=world.expand_hand(q),
             hand_qd=world.expand_hand(qd),
             hand_target=world.hand_target.copy(),
             arm_q=arm_q,
+            occlusion=reading.occlusion,
+            segmentation=reading.segmentation,
+            pose_reason=reading.reason,
         )
+
+    def look(self) -> None:
+        """Have the pose source take pictures, if it does."""
+        self.pose.look(self.world.arm_q(), self.world.expand_hand(self._encoders()))
 
     def _draw(self, step: int) -> int:
         return step + _DRAWS * self.grasp
@@ -128,14 +128,3 @@ class SensorSuite:
         lower, upper = self.world.joint_lower, self.world.joint_upper
         level = np.rint((self.world.hand_q()[:6] - lower) / (upper - lower) * ENCODER_LEVELS)
         return lower + np.clip(level, 0, ENCODER_LEVELS) / ENCODER_LEVELS * (upper - lower)
-
-    def _object_pose(self, step: int) -> Pose:
-        noise = stream(self.world.scenario.seed, "pose", self._draw(step)).standard_normal(6)
-        model = self.pose_model
-        error = np.asarray(self.world.scenario.pose_bias) + noise * np.repeat([model.translation, model.rotation], 3)
-        angle = float(np.linalg.norm(error[3:]))
-        turn, quaternion = np.zeros(4), np.zeros(4)
-        mujoco.mju_axisAngle2Quat(turn, error[3:] / max(angle, 1e-12), angle)
-        mujoco.mju_mulQuat(quaternion, turn, self.world.data.xquat[self.world.object_body])
-        position = self.world.object_pose()[:3, 3] + error[:3]
-        return Pose(torch.from_numpy(position), torch.from_numpy(quaternion))

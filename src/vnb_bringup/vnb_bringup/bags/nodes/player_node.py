@@ -76,9 +76,9 @@ class PlayerNode(VnbNode):
                 self._tell_time(due.time)
             else:
                 self._publish(due.message)
-        patience = time.monotonic() + _ACKNOWLEDGE
+        deadline = time.monotonic() + _ACKNOWLEDGE
         for publisher in self._out.values():
-            publisher.wait_for_all_acked(Duration(seconds=max(patience - time.monotonic(), 0.001)))
+            publisher.wait_for_all_acked(Duration(seconds=max(deadline - time.monotonic(), 0.001)))
 
     def _publish_latched(self, begin: int) -> None:
         """Publish what was latched before the beginning: a subscriber would have it by then."""

@@ -1,0 +1,86 @@
+"""Start the drivers, the supervisor and the control chain on the robot, one process per node.
+
+ros2 launch vnb_bringup hardware.launch.py interface:=slcan channel:=/dev/ttyACM0 arm_host:=192.168.58.2
+
+Nothing moves: the drivers connect and listen. Activate them when the robot is clear (see docs/hardware.md):
+ros2 lifecycle set /hand_driver activate; ros2 lifecycle set /arm_driver activate
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node, PushRosNamespace
+
+from vnb_belief.beliefs import BELIEFS
+from vnb_bringup.graph.roster import GraphSettings
+from vnb_bringup.hardware.roster import DRIVERS, NODES, Connections, hardware_parameters
+from vnb_grasp.description import known_hands, known_objects
+from vnb_hardware.hand.transport import INTERFACES
+
+STARTS = ["no", "configure"]
+
+
+def _argument(name: str, default: str, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(name, default_value=default, description=description, choices=choices)
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    return [
+        _argument("interface", "socketcan", "CAN interface of the hand.", [i for i in INTERFACES if i != "virtual"]),
+        _argument("channel", "can0", "CAN channel of the hand: can0, /dev/ttyACM0, ..."),
+        _argument("side", "right", "Which hand.", ["right", "left"]),
+        _argument("arm_host", "192.168.58.2", "Address of the arm's controller."),
+        _argument("arm_rpc_port", "0", "Port of the controller's calls; 0 is the controller's own."),
+        _argument("arm_stream_port", "0", "Port of the controller's state stream; 0 is the controller's own."),
+        _argument("arm_text_port", "0", "Port of the controller's text frames; 0 is the controller's own."),
+        _argument("object", "mustard_bottle", "Object to grasp.", sorted(known_objects())),
+        _argument("belief", "learned", "Belief that the method plans with.", sorted(BELIEFS)),
+        _argument("checkpoint", "", "Checkpoint of the learned belief; empty takes the shipped one."),
+        _argument("hand", "l6_v31", "Hand variant, and joint table of its driver.", sorted(known_hands())),
+        _argument(
+            "start", "configure", "Whether the drivers connect by themselves; they never move by themselves.", STARTS
+        ),
+        _argument("namespace", "", "Namespace of all nodes."),
+        _argument("params_file", str(_default_parameters()), "Parameter file of the nodes."),
+    ]
+
+
+def _default_parameters() -> Path:
+    """Return the installed parameter file, or that of the checkout where nothing is installed."""
+    try:
+        return Path(get_package_share_directory("vnb_bringup")) / "config" / "hardware.yaml"
+    except PackageNotFoundError:
+        return Path(__file__).resolve().parents[1] / "config" / "hardware.yaml"
+
+
+def _nodes(context: LaunchContext) -> list[Node]:
+    def given(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    ports = tuple(int(given(f"arm_{which}_port")) for which in ("rpc", "stream", "text"))
+    checkpoint = Path(given("checkpoint")) if given("checkpoint") else None
+    settings = GraphSettings(given("object"), given("hand"), given("belief"), checkpoint, lockstep=False)
+    connections = Connections(given("interface"), given("channel"), given("arm_host"), ports, given("side"))
+    parameters = hardware_parameters(settings, connections)
+    for name in DRIVERS:
+        parameters[name]["autostart"] = given("start")
+    return [
+        Node(
+            package=node.package,
+            executable=node.executable,
+            name=name,
+            parameters=[given("params_file"), parameters[name]],
+            remappings=list(node.remappings.items()),
+            output="screen",
+        )
+        for name, node in NODES.items()
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return what `ros2 launch` starts."""
+    group = GroupAction([PushRosNamespace(LaunchConfiguration("namespace")), OpaqueFunction(function=_nodes)])
+    return LaunchDescription([*_arguments(), group])

@@ -1,0 +1,1 @@
+"""Hardware: drivers of hand, arm and cameras, the emulators that stand in for them, and their supervision."""

@@ -1,0 +1,1 @@
+"""The FR3 arm: codecs, connections and driver core, without ROS."""

@@ -1,0 +1,1 @@
+"""Devices that speak the vendors' protocols, with fault injection."""

@@ -1,0 +1,1 @@
+"""The L6 hand: codec, joint table, transport and driver core, without ROS."""

@@ -1,0 +1,1 @@
+"""Drivers and supervisor as ROS 2 nodes."""

@@ -1,0 +1,1 @@
+"""What keeps the robot still when something dies: heartbeats, deadlines, hold, emergency stop."""

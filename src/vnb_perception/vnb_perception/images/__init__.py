@@ -1,0 +1,1 @@
+"""From depth images to clusters of points that may be the object."""

@@ -1,0 +1,176 @@
+"""Estimates the object's pose from the depth images of one camera."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
+from vnb_msgs.msg import ErrorCode, ObjectPose
+
+from vnb_grasp.description import load_arm, load_camera, load_hand
+from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.base import VnbNode
+from vnb_grasp.nodes.conversions import in_order, nanoseconds, seconds
+from vnb_grasp.nodes.parameters import declare, parameter
+from vnb_grasp.nodes.run import run_node
+from vnb_perception.estimate import PoseEstimate, Status, no_estimate
+from vnb_perception.estimator import EstimatorConfig
+from vnb_perception.images.robot import RobotShape
+from vnb_perception.nodes.alignment import JointHistory
+from vnb_perception.nodes.messages import estimate_to_message, intrinsics_from_message, raw_image
+from vnb_perception.objects.model import described_model
+from vnb_perception.tracking import CameraTracker
+
+_QUIET = (Status.NO_OBJECT, Status.POOR, Status.AMBIGUOUS)
+"""What a camera cannot see is no fault of anybody; it stands in the estimate and in no diagnostic."""
+
+
+_KEPT = 4
+"""Images that wait for their joints at most."""
+_LATE = 22
+"""Readings of joints of another time after which an image's own will not come: more than the topics can have queued."""
+
+
+@dataclass
+class _Waiting:
+    """An image that waits for its joints.
+
+    Attributes:
+        image: The message.
+        time: Its stamp [s].
+        off, gap: Readings of joints too far from it so far, and the last one's distance [s].
+    """
+
+    image: Image
+    time: float
+    off: int = 0
+    gap: float = 0.0
+
+
+@dataclass(frozen=True)
+class PoseEstimatorConfig:
+    """Parameters of the node."""
+
+    camera: str = parameter("astra", "camera whose images are looked at; its topics begin with this name")
+    object_name: str = parameter("mustard_bottle", "object to look for until another is named on target_object")
+    hand: str = parameter("l6_v31", "hand variant")
+    arm: str = parameter("fr3", "arm")
+    max_age: float = parameter(0.5, "difference to the joints' time beyond which an image is stale [s]", 0.0)
+    track_within: float = parameter(0.5, "age up to which the last estimate is where a registration begins [s]", 0.0)
+    estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
+
+
+class PoseEstimatorNode(VnbNode):
+    """``<camera>/depth/image_rect_raw``, its ``camera_info`` and joints in, ``<camera>/object_pose`` out.
+
+    Every image is answered: with a pose, or with a status that says why there is none.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        name = options.pop("node_name", "pose_estimator")
+        super().__init__(name, **options)
+        self.config = config = declare(self, PoseEstimatorConfig)
+        self._camera = load_camera(config.camera)
+        self._hand, self._arm = load_hand(config.hand), load_arm(config.arm)
+        self._robot = RobotShape(self._hand, self._arm)
+        self._look_for(config.object_name)
+        self._joints = JointHistory(("arm", "hand"), config.max_age)
+        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
+        self._waiting: deque[_Waiting] = deque()
+        self._out = self.create_publisher(ObjectPose, f"{config.camera}/object_pose", qos.CHAIN)
+        inputs = MutuallyExclusiveCallbackGroup()
+        for kind, topic, take, profile in (
+            (String, "target_object", self._on_target, qos.LATCHED),
+            (CameraInfo, f"{config.camera}/depth/camera_info", self._on_info, qos.CHAIN),
+            (Image, f"{config.camera}/depth/image_rect_raw", self._on_image, qos.CHAIN),
+            (JointState, "arm/joint_states", lambda message: self._on_joints("arm", message), qos.CHAIN),
+            (JointState, "hand/joint_states", lambda message: self._on_joints("hand", message), qos.CHAIN),
+        ):
+            self.create_subscription(kind, topic, take, profile, callback_group=inputs)
+
+    def _look_for(self, object_name: str) -> None:
+        self._object = object_name
+        model, config = described_model(object_name), self.config
+        self._tracker = CameraTracker(self._camera, model, self._robot, config.estimator, config.track_within)
+
+    def _on_target(self, message: String) -> None:
+        with self.border():
+            if message.data != self._object:
+                self._look_for(message.data)
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._infos[nanoseconds(message.header.stamp)] = message
+        while len(self._infos) > _KEPT:
+            self._infos.popitem(last=False)
+        self._answer_ready()
+
+    def _on_image(self, message: Image) -> None:
+        self._waiting.append(_Waiting(message, seconds(message.header.stamp)))
+        while len(self._waiting) > _KEPT:
+            old = self._waiting.popleft()
+            self._answer(old.image, self._stale(old, "its joints or its intrinsics have not come"))
+        self._answer_ready()
+
+    def _on_joints(self, part: str, message: JointState) -> None:
+        time = seconds(message.header.stamp)
+        self._joints.add(part, time, message)
+        for waiting in self._waiting:
+            if abs(time - waiting.time) > self.config.max_age:
+                waiting.off, waiting.gap = waiting.off + 1, time - waiting.time
+        self._answer_ready()
+
+    def _answer_ready(self) -> None:
+        """Answer the images, in order, whose joints and intrinsics are there or will never come."""
+        while self._waiting:
+            first = self._waiting[0]
+            joints = self._joints.at(first.time)
+            info = self._infos.get(nanoseconds(first.image.header.stamp))
+            if joints is not None and info is not None:
+                self._waiting.popleft()
+                self._answer(first.image, self._estimate(first, info, joints))
+            elif first.off >= _LATE:
+                self._waiting.popleft()
+                where = "old" if first.gap > 0 else "in the future"
+                self._answer(first.image, self._stale(first, f"by the joints it is {abs(first.gap):.2f} s {where}"))
+            else:
+                return
+
+    def _estimate(self, waiting: _Waiting, info: CameraInfo, joints: dict[str, JointState]) -> PoseEstimate:
+        failed: list[PoseEstimate] = []
+
+        def note(code: int, text: str) -> None:
+            failed.append(no_estimate(self._camera.name, Status.BAD_INPUT, text))
+
+        with self.border(note):
+            intrinsics = intrinsics_from_message(info)
+            q = [
+                in_order(names, joints[part].name, joints[part].position, f"{part} joints")
+                for part, names in (("arm", self._arm.joint_names), ("hand", self._hand.joint_names))
+            ]
+            estimate = self._tracker.update(waiting.time, raw_image(waiting.image), (q[0], q[1]), intrinsics)
+            if not estimate.ok and estimate.status not in _QUIET:
+                self.diagnose(ErrorCode.PERCEPTION, estimate.reason)
+            return estimate
+        return failed[0] if failed else no_estimate(self._camera.name, Status.BAD_INPUT, "the node is closing")
+
+    def _stale(self, waiting: _Waiting, why: str) -> PoseEstimate:
+        reason = f"image of {self._camera.name} at {waiting.time:.3f} s: {why}"
+        self.diagnose(ErrorCode.PERCEPTION, reason)
+        return no_estimate(self._camera.name, Status.STALE, reason)
+
+    def _answer(self, image: Image, estimate: PoseEstimate) -> None:
+        self._out.publish(estimate_to_message(estimate, image.header.stamp, 0, self._object))
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(PoseEstimatorNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What an object looks like: surface, symmetries, and the start rotations of its registration."""

@@ -1,0 +1,1 @@
+"""From a cluster of points to a pose with a covariance."""

@@ -1,0 +1,37 @@
+"""A trial that starts from depth images: the same through the node graph as without middleware."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("vnb_msgs")
+
+from vnb_msgs.msg import ObjectPose
+
+from vnb_bringup.graph.testing import GRAPH, SETTINGS, assert_same_trial, graph, reference, scenario, until
+from vnb_grasp.nodes import qos
+from vnb_sim_bridge.conditions import Conditions
+
+pytestmark = [pytest.mark.ros, pytest.mark.render]
+
+CAMERAS = Conditions(pose_source="cameras")
+STEPS = 12
+"""Enough that the cameras look once while the fingers close."""
+
+
+def test_a_trial_from_cameras_is_the_one_without_middleware() -> None:
+    expected = reference("cameras", STEPS)
+    assert expected.error_code == 0
+    with graph(settings=replace(GRAPH, conditions=CAMERAS)) as running:
+        heard: list[ObjectPose] = []
+        running.conductor.create_subscription(ObjectPose, "object_pose", heard.append, qos.CHAIN)
+        record = running.conductor.run(scenario(), replace(SETTINGS, conditions=CAMERAS), max_steps=STEPS)
+        until(lambda: len(heard) > STEPS, "poses")
+        publishers = running.conductor.get_publishers_info_by_topic("/object_pose")
+    assert_same_trial(record, expected)
+    assert {publisher.node_name for publisher in publishers} == {"pose_fusion"}
+    assert {message.source for message in heard} <= {"fusion", "astra", "d435i"}
+    assert any(message.status == ObjectPose.OK and message.step > 0 for message in heard)
