@@ -15,8 +15,9 @@ from vnb_grasp.errors import ShapeError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.frames.se3 import invert, log_so3
 
-FREE_TURN = 0.5 * math.pi**2 / 3
-"""Variance of an angle [rad^2], half that of a uniform one, beyond which it is free: of a symmetric object."""
+FREE_TURN = 0.25 * math.pi**2 / 3
+"""Variance of an angle [rad^2], a quarter of a uniform one's, beyond which it is free: of a symmetric object. Fusion
+scales covariances, that of a free turn too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,9 @@ def pose_trace(covariance: Tensor, config: PriorConfig | None = None) -> Tensor:
     For a pose sensor, whose position and rotation errors stand in the proportion of the prior, it is the trace of what
     the sensor states. Of other sources it is the trace of the least covariance in that proportion that covers what they
     state, so that a belief, which knows the trace only, never takes either error for less than it is. A turn about an
-    axis of symmetry, of which nothing can be known and nothing need be, counts for nothing.
+    axis of symmetry, of which nothing can be known and nothing need be, counts for nothing. Nor is another source taken
+    for better than the prior: its error may stay the same from reading to reading, as a camera's does, and then readings
+    that agree are no evidence.
 
     Args:
         covariance: Of the pose (6, 6) [m^2, rad^2].
@@ -111,9 +114,10 @@ def pose_trace(covariance: Tensor, config: PriorConfig | None = None) -> Tensor:
     stated = covariance.trace() if len(known) == 3 else position + known.sum()
     rotation = known.mean() * 3 if len(known) else torch.zeros_like(position)
     proportion = (config.rotation_std / config.position_std) ** 2
+    usual = torch.full_like(position, 3.0 * (config.position_std**2 + config.rotation_std**2))
     covering = torch.maximum(position * (1 + proportion), rotation * (1 + 1 / proportion))
     # Within rounding they are the same for a pose sensor, whose trace is left as it is to the last bit.
-    return stated if len(known) == 3 and covering <= stated * (1 + 1e-9) else covering
+    return stated if len(known) == 3 and covering <= stated * (1 + 1e-9) else torch.maximum(covering, usual)
 
 
 def pack_step(
