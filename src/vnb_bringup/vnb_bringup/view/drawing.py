@@ -71,8 +71,8 @@ class Drawing:
         self._caption = self._scene.add_label("/caption", "", anchor="bottom-center", visible=False)
 
     def _add_surroundings(self) -> None:
-        size = tuple(2 * half for half in TABLE_HALF)
-        self._scene.add_box("/table", colours.TABLE, size, position=TABLE_CENTRE, cast_shadow=False)
+        width, depth, height = (2 * half for half in TABLE_HALF)
+        self._scene.add_box("/table", colours.TABLE, (width, depth, height), position=TABLE_CENTRE, cast_shadow=False)
         self._scene.configure_default_lights(cast_shadow=False)
 
     def _mesh(self, name: str, mesh: trimesh.Trimesh, colour: colours.RGB, **options: Any) -> Any:
@@ -148,7 +148,8 @@ class Drawing:
             handle.scale = (radius, radius, CONE_LENGTH)
             _place(handle, _frame_along(cone.apex, cone.axis))
             if arrow.visible:
-                arrow.points = np.stack((cone.apex, cone.apex - _FORCE_LENGTH * cone.force * cone.axis))[None]
+                tip = cone.apex - _FORCE_LENGTH * cone.force * cone.axis
+                arrow.points = np.stack((cone.apex, tip)).astype(np.float32)[None]
 
     def _show_paths(self, scene: Scene) -> None:
         for i, line in enumerate(self._paths):

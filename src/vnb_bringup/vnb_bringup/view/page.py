@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from vnb_bringup.view.drawing import Drawing
 from vnb_bringup.view.history import History
@@ -97,7 +98,7 @@ class Player:
         gui = page.server.gui
         with folder:
             last = len(snapshots) - 1
-            self._slider = gui.add_slider("moment", 0, max(last, 1), 1, 0, disabled=last == 0)
+            self._slider: Any = gui.add_slider("moment", 0, max(last, 1), 1, 0, disabled=last == 0)
             self._button = gui.add_button("Play")
             self._speed = gui.add_dropdown("speed", ("0.25", "0.5", "1", "2", "4"), initial_value="1")
         self._playing = threading.Event()
