@@ -95,8 +95,8 @@ def pose_trace(covariance: Tensor, config: PriorConfig | None = None) -> Tensor:
     the sensor states. Of other sources it is the trace of the least covariance in that proportion that covers what they
     state, so that a belief, which knows the trace only, never takes either error for less than it is. A turn about an
     axis of symmetry, of which nothing can be known and nothing need be, counts for nothing. Nor is another source taken
-    for better than the prior: its error may stay the same from reading to reading, as a camera's does, and then readings
-    that agree are no evidence.
+    for better than the prior: its error may stay the same from reading to reading, as a camera's does, and readings
+    that agree are then no evidence.
 
     Args:
         covariance: Of the pose (6, 6) [m^2, rad^2].
