@@ -1,0 +1,158 @@
+"""The browser page without a browser: histories, panel, player, results, the server's port."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from vnb_bringup.cli import USAGE_STATUS, main
+from vnb_bringup.report.json_report import result_json
+from vnb_bringup.report.local import TrialSettings, run_local_trial
+from vnb_bringup.view import history as histories
+from vnb_bringup.view.history import History
+from vnb_bringup.view.page import Page, Player
+from vnb_bringup.view.panel import figures_html, heat, pads_html, plot_data, verdict_html
+from vnb_bringup.view.result import result_snapshots
+from vnb_bringup.view.server import HOST, LocalServer, open_server
+from vnb_bringup.view.snapshot import Snapshot, VerdictView
+from vnb_grasp.description import load_arm, load_hand
+from vnb_grasp.errors import ConfigError
+from vnb_sim_bridge.scenario import draw_scenario
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a trial that really ran."""
+    folder = tmp_path_factory.mktemp("trial")
+    record = run_local_trial(draw_scenario("cube", "nominal", 0), TrialSettings("scripted", "prior", battery=False))
+    (folder / "result.json").write_text(result_json(record))
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    opened = open_server(0)
+    yield opened
+    opened.stop()
+
+
+def moment(time: float, **changes: object) -> Snapshot:
+    return replace(Snapshot(time=time, p_fail=time / 10.0), **changes)  # type: ignore[arg-type]
+
+
+def test_a_history_keeps_order_and_begins_again_with_time() -> None:
+    history = History(moment(t) for t in (0.0, 0.1, 0.1, 0.3))
+    assert_allclose(history.columns("time")[0], [0.0, 0.1, 0.3])
+    assert_allclose(history.until(0.1).columns("p_fail")[0], [0.0, 0.01])
+    history.add(moment(0.05))
+    assert_allclose(history.columns("time")[0], [0.05])
+
+
+def test_a_history_is_bounded_and_keeps_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "LIMIT", 50)
+    history = History(moment(float(t)) for t in range(1000))
+    (time,) = history.columns("time")
+    assert len(history) <= 50
+    assert (time[0], time[-1]) == (0.0, 999.0)
+    assert (np.diff(time) > 0).all()
+
+
+def test_plots_leave_out_what_was_not_computed() -> None:
+    history = History([moment(0.0, p_fail=math.nan), moment(1.0), moment(2.0)])
+    time, p_fail, cvar = plot_data(history, ("p_fail", "cvar"))
+    assert_allclose(time, [1.0, 2.0])
+    assert_allclose(p_fail, [0.1, 0.2])
+    assert np.isnan(cvar).all()
+    assert [len(column) for column in plot_data(History(), ("cvar",))] == [0, 0]
+
+
+def test_figures_are_named_and_the_unknown_is_a_dash() -> None:
+    contact = np.array([True, True, False, False, False])
+    page = figures_html(moment(1.25, step=31, p_fail=0.126, contact=contact, phase="<b>"))
+    for name, text in (("time", "1.25 s"), ("step", "31"), ("p_fail", "0.13"), ("contacts", "2 of 5"), ("cvar", "–")):
+        assert f'data-vnb="{name}"' in page and f">{text}</div>" in page
+    assert "<b>" not in page
+
+
+def test_a_verdict_is_told_and_escaped() -> None:
+    verdict = VerdictView("bad", "Lost", "<script>", (("lift", "2 mm"),))
+    page = verdict_html(moment(0.0, verdict=verdict))
+    assert "Lost." in page and "2 mm" in page and "<script>" not in page
+    assert "waiting" in verdict_html(Snapshot())
+
+
+def test_harder_pressed_taxels_are_darker() -> None:
+    levels = np.array([[0, 1, 20, 80, 160, 255]], dtype=np.uint8)
+    brightness = heat(levels).astype(float).sum(-1)[0]
+    assert (np.diff(brightness) < 0).all()
+    assert pads_html(moment(0.0, taxels=(levels,) * 5)).count("<img") == 5
+    assert pads_html(Snapshot()).count("<img") == 0
+
+
+def test_a_trial_gives_its_steps_and_its_verdict(trial: Path) -> None:
+    document = json.loads((trial / "result.json").read_text())
+    snapshots = result_snapshots(trial)
+    assert [s.step for s in snapshots] == [step["step"] for step in document["steps"]]
+    assert [s.verdict is None for s in snapshots] == [True] * (len(snapshots) - 1) + [False]
+    last, step = snapshots[-1], document["steps"][-1]
+    assert_allclose(last.force, step["force_sensed"])
+    assert last.estimate is not None and last.truth is not None
+    assert_allclose(last.estimate[:3, 3], last.truth[:3, 3], atol=0.02)
+    assert_array_equal(np.stack(last.taxels).ravel(), np.ravel(step["taxels"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        ("{", "no JSON"),
+        ('{"schema": "other"}', "no result"),
+        ('{"schema": "vnb/trial-result", "schema_version": 0}', "version 0"),
+    ],
+)
+def test_what_is_no_trial_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "result.json").write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        result_snapshots(tmp_path)
+
+
+def test_the_server_is_this_machines_only_and_a_taken_port_is_named(server: LocalServer) -> None:
+    assert server.get_host() == HOST == "127.0.0.1"
+    assert server.request_share_url() is None
+    with socket.create_connection((HOST, server.get_port()), timeout=5):
+        pass
+    with pytest.raises(ConfigError, match=f"port {server.get_port()}.*--port"):
+        open_server(server.get_port())
+
+
+def test_a_player_goes_through_the_moments_and_stops_at_the_last(server: LocalServer, trial: Path) -> None:
+    page = Page(server, load_arm("fr3"), load_hand("l6_v31"))
+    snapshots = result_snapshots(trial)[-8:]
+    player = Player(page, snapshots)
+    assert f">{snapshots[0].step}<" in page.panel.figures.content
+    player.tick(1.0)
+    assert f">{snapshots[0].step}<" in page.panel.figures.content  # it does not play yet
+    player._toggle()
+    player.tick(snapshots[3].time - snapshots[0].time)
+    assert f">{snapshots[3].step}<" in page.panel.figures.content
+    for _ in range(20):
+        player.tick(1.0)
+    assert f">{snapshots[-1].step}<" in page.panel.figures.content
+    assert "decisions" in page.panel.verdict.content
+    assert not player._playing.is_set()
+
+
+def test_wrong_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", "--bag", "a", "--result", "b"]) == USAGE_STATUS
+    assert main(["view", "--bag", str(tmp_path / "none"), "--port", "0"]) == 1
+    assert "vnb: error: bag" in capsys.readouterr().err
+    assert main(["view", "--result", str(tmp_path), "--port", "0"]) == 1
