@@ -405,7 +405,7 @@ def test_every_command_has_a_main() -> None:
 
     for name in catalogue.commands():
         if name != "setup":
-            assert callable(importlib.import_module(f"vnb_bringup.commands.{name}").main)
+            assert callable(importlib.import_module(f"vnb_bringup.commands.{name.replace('-', '_')}").main)
 
 
 @pytest.mark.ros
