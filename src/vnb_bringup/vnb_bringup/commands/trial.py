@@ -46,8 +46,12 @@ def main(
         Path | None, typer.Option(help="Checkpoint of the learned belief.", show_default="shipped")
     ] = None,
     pose_source: Annotated[
-        str, typer.Option(help="What estimates the object's pose: cameras, or a sensor with a stated error.")
-    ] = "cameras",
+        str | None,
+        typer.Option(
+            help="What estimates the object's pose: cameras, or a sensor with a stated error.",
+            show_default="cameras; sensor beside emulated hardware",
+        ),
+    ] = None,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures and a film.")] = True,
     battery: Annotated[bool, typer.Option("--battery/--no-battery", help="Run the 28 disturbance tests.")] = True,
     ros: Annotated[
@@ -103,7 +107,8 @@ def main(
         scenario, settings = case.scenario, replace(settings, conditions=case.conditions)
         name = f"{Path(scenario_reference.rpartition('#')[0]).stem}-{case.index}"
     with known_names():
-        settings = replace(settings, conditions=replace(settings.conditions, pose_source=pose_source))
+        source = pose_source or ("cameras" if hardware == "sim" else "sensor")
+        settings = replace(settings, conditions=replace(settings.conditions, pose_source=source))
         _check(scenario, settings)
     out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from geometry_msgs.msg import PoseStamped
-from rclpy.action import ActionClient
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from sensor_msgs.msg import JointState
 from vnb_msgs.action import ExecuteGrasp, MoveArm, MoveHand, StressTest
@@ -30,6 +29,7 @@ from vnb_bringup.report.record import StepRecord, TrialRecord, Verdict, battery_
 from vnb_grasp.errors import ConfigError, MotionError, PerceptionError, VnbError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.action_client import LockedActionClient
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode
 from vnb_grasp.nodes.conversions import header, in_order, pose_from_message, pose_to_message, seconds
 from vnb_grasp.nodes.join import StampJoin
@@ -67,10 +67,10 @@ class TrialConductor(VnbNode):
         group = ReentrantCallbackGroup()
         self._reset = self.create_client(ResetWorld, "sim_bridge/reset", callback_group=group)
         self._step = self.create_client(StepSimulation, "sim_bridge/step", callback_group=group)
-        self._arm = ActionClient(self, MoveArm, "arm/move", callback_group=group)
-        self._hand = ActionClient(self, MoveHand, "hand/move", callback_group=group)
-        self._grasp = ActionClient(self, ExecuteGrasp, "execute_grasp", callback_group=group)
-        self._stress = ActionClient(self, StressTest, "stress_test", callback_group=group)
+        self._arm = LockedActionClient(self, MoveArm, "arm/move", callback_group=group)
+        self._hand = LockedActionClient(self, MoveHand, "hand/move", callback_group=group)
+        self._grasp = LockedActionClient(self, ExecuteGrasp, "execute_grasp", callback_group=group)
+        self._stress = LockedActionClient(self, StressTest, "stress_test", callback_group=group)
         inputs = MutuallyExclusiveCallbackGroup()
         join = StampJoin(("object", "arm"), self._take_estimate)
         self.create_subscription(ObjectPose, "object_pose", join.receiver("object"), qos.CHAIN, callback_group=inputs)
@@ -328,7 +328,7 @@ class TrialConductor(VnbNode):
         self._until(future.done, ANSWER_TIMEOUT, f"an answer of {client.srv_name}")
         return _checked(future.result())
 
-    def _act(self, client: ActionClient, goal: Any) -> Any:
+    def _act(self, client: LockedActionClient, goal: Any) -> Any:
         """Send a goal and return its result; an interrupt cancels it."""
         name = type(goal).__module__
         sent = client.send_goal_async(goal)

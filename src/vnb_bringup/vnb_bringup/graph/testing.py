@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.publisher import Publisher
 from rclpy.serialization import serialize_message
@@ -23,6 +22,7 @@ from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.report.from_episode import record_of_episode
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord
+from vnb_grasp.nodes.action_client import LockedActionClient
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.scenario import Scenario, draw_scenario
 
@@ -110,7 +110,7 @@ class Client:
     """Sends one goal and keeps what comes back."""
 
     def __init__(self, graph: Graph, kind: Any, name: str) -> None:
-        self._client = ActionClient(graph.conductor, kind, name, callback_group=ReentrantCallbackGroup())
+        self._client = LockedActionClient(graph.conductor, kind, name, callback_group=ReentrantCallbackGroup())
         until(self._client.server_is_ready, f"action server {name}")
         self.feedback: list[Any] = []
         self.name = name

@@ -9,13 +9,13 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.action_client import LockedActionClient
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.run import spinning
 
@@ -60,7 +60,7 @@ class Observer(VnbNode):
 
     def send(self, kind: Any, name: str, goal: Any) -> Any:
         """Return the handle of an accepted goal."""
-        client = ActionClient(self, kind, name, callback_group=self._group)
+        client = LockedActionClient(self, kind, name, callback_group=self._group)
         until(client.server_is_ready, f"action {name}")
         sent = client.send_goal_async(goal)
         until(sent.done, f"acceptance by {name}")
