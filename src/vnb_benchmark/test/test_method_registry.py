@@ -104,3 +104,18 @@ def test_two_packages_with_one_name_are_an_error(install: Install) -> None:
     install("beta", "ours", GOOD)
     with pytest.raises(ConfigError, match=r"'beta'.*'ours' is taken by distribution 'alpha'"):
         method_names()
+
+
+def test_a_method_begins_from_a_named_pregrasp() -> None:
+    method = make_method("scripted@2")
+    assert isinstance(method, PlannerMethod)
+    assert (method.planner, method.pregrasp) == ("scripted", 2)
+    plain = make_method("scripted")
+    assert isinstance(plain, PlannerMethod)
+    assert plain.pregrasp is None
+
+
+@pytest.mark.parametrize("name", ["scripted@", "scripted@x", "scripted@-1", "oracle@0"])
+def test_a_pregrasp_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="expected an index from 0"):
+        make_method(name)

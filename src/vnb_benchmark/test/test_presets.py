@@ -12,9 +12,11 @@ from numpy.testing import assert_allclose
 
 from vnb_benchmark.scenarios.case import Case, CaseSet
 from vnb_benchmark.scenarios.presets import POSE_ROTATION, POSE_TRANSLATION, PRESETS, SHIFTED, pose_error
-from vnb_benchmark.scenarios.seeds import SPLIT_SEEDS
+from vnb_benchmark.scenarios.seeds import SPLIT_SEEDS, split_seeds
+from vnb_benchmark.tuning import SET_SEED
 from vnb_grasp.description import known_objects
 from vnb_grasp.errors import ConfigError, UnknownNameError
+from vnb_sim_bridge.pregrasp.library import FRICTIONS
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.parameters import WorldParameters
 
@@ -35,7 +37,7 @@ def test_a_preset_is_the_same_again_and_of_its_split(name: str) -> None:
     assert cases == PRESETS[name](3)
     assert (cases.name, cases.seed) == (name, 3)
     splits = {case.split for case in cases.cases}
-    assert splits == ({"calibration"} if name == "calibration" else {"test"})
+    assert splits == ({"calibration"} if name in ("calibration", "promises") else {"test"})
     assert all(case.scenario.seed in SPLIT_SEEDS[case.split] for case in cases.cases)
     assert {case.scenario.object_name for case in cases.cases} == set(known_objects())
 
@@ -60,6 +62,16 @@ def test_no_two_cases_of_a_set_are_the_same() -> None:
     for name in PRESETS:
         cases = [replace(case, index=0) for case in PRESETS[name](0).cases]
         assert len(set(cases)) == len(cases), name
+
+
+def test_promises_are_measured_at_the_librarys_frictions_on_cases_of_their_own() -> None:
+    cases = PRESETS["promises"](0).cases
+    frictions = np.array([case.scenario.friction_effective for case in cases]).reshape(len(FRICTIONS), -1)
+    assert_allclose(frictions, np.array(FRICTIONS)[:, None] * np.ones(frictions.shape[1]))
+    seeds = {case.scenario.seed for case in cases}
+    tuned_on = split_seeds("calibration", SET_SEED, 1000)
+    assert seeds.isdisjoint(case.scenario.seed for seed in range(20) for case in PRESETS["calibration"](seed).cases)
+    assert seeds.isdisjoint(tuned_on)
 
 
 def test_friction_regimes_are_ordinary_in_all_else() -> None:

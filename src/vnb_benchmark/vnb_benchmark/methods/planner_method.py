@@ -28,6 +28,7 @@ class PlannerMethod:
         uses_beta: Whether the planner has a parameter ``beta``.
         checkpoint: Checkpoint of the belief; None takes the shipped one.
         rule: When to lift, take the object again, or abstain.
+        pregrasp: Index of the library's pre-grasp that is closed from first; None takes the best that can be reached.
     """
 
     planner: str | PlannerFactory
@@ -36,6 +37,7 @@ class PlannerMethod:
     uses_beta: bool = False
     checkpoint: Path | None = None
     rule: AttemptRule = field(default_factory=AttemptRule)
+    pregrasp: int | None = None
 
     def __post_init__(self) -> None:
         # Making a chain loads a checkpoint and builds kinematics; one serves every case of an object.
@@ -43,7 +45,7 @@ class PlannerMethod:
 
     def run(self, bridge: SimBridge, scene: PlanningScene, case: Case, beta: float) -> Episode:
         """See :class:`vnb_benchmark.methods.interface.Method`."""
-        return self.run_from(bridge, scene, case, beta, None)
+        return self.run_from(bridge, scene, case, beta, self.pregrasp)
 
     def run_from(
         self, bridge: SimBridge, scene: PlanningScene, case: Case, beta: float, pregrasp: int | None

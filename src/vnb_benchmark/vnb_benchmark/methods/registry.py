@@ -6,11 +6,15 @@ A package enters a method by an entry point of the group ``vnb.methods`` that na
     mine = "my_package.my_module:make"
 
 See ``examples/my_method``. Entry points are only imported when their method is asked for.
+
+``NAME@INDEX`` is the method ``NAME`` that begins from the library's pre-grasp ``INDEX``, whatever the robot would
+choose: what each pre-grasp is worth with that method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 
 from vnb_benchmark.methods.ablations import ABLATIONS
@@ -21,6 +25,9 @@ from vnb_grasp.errors import ConfigError, UnknownNameError
 from vnb_grasp.registry import Registry
 
 GROUP = "vnb.methods"
+
+AT = "@"
+"""Stands between a method's name and the pre-grasp that it begins from."""
 
 METHODS: Registry[Callable[[], Method]] = Registry("method")
 """Factories of this project's methods by name."""
@@ -53,8 +60,22 @@ def make_method(name: str) -> Method:
 
     Raises:
         UnknownNameError: If there is none; the message lists the known ones.
-        ConfigError: If an installed package takes a name that is taken, or its entry point fails or makes no method.
+        ConfigError: If an installed package takes a name that is taken, or its entry point fails or makes no method; if
+            a pre-grasp is named for a method that chooses none, or is no index.
     """
+    base, at, index = name.partition(AT)
+    if not at:
+        return _make_named(name)
+    method = _make_named(base)
+    if not isinstance(method, PlannerMethod) or not index.isdecimal():
+        raise ConfigError(
+            f"method {name!r}: got pre-grasp {index!r} for {type(method).__name__}, expected an index from 0, and a "
+            "method that runs a planner"
+        )
+    return replace(method, pregrasp=int(index))
+
+
+def _make_named(name: str) -> Method:
     installed = _installed()
     if name in METHODS:
         return METHODS[name]()

@@ -11,6 +11,7 @@ from vnb_benchmark.scenarios.case import Case, CaseSet
 from vnb_benchmark.scenarios.seeds import split_seeds
 from vnb_grasp.description import known_objects
 from vnb_grasp.registry import Registry
+from vnb_sim_bridge.pregrasp.library import FRICTIONS
 from vnb_sim_bridge.scenario import FRICTION_FINGER, Scenario, draw_scenario, stream
 from vnb_sim_bridge.world.parameters import WorldParameters
 
@@ -33,6 +34,10 @@ SHIFTED = WorldParameters(
     friction_table=0.4,
 )
 """A simulator that nothing was chosen on: other step and solver, other contact impedance, less torsional friction."""
+
+PROMISE_SETS = 200
+"""Seeds of calibration sets below this one are tuned and calibrated on; promises are measured on others."""
+PROMISE_SEEDS = 4
 
 SWEEP_SEEDS = 3
 SWEEP_POSE = (0.0, 2.5, 5.0, 10.0, 15.0)
@@ -148,6 +153,18 @@ def calibration(seed: int) -> CaseSet:
         *_pose_cases("calibration", seeds, "combined", "bimodal"),
     )
     return _case_set("calibration", seed, cases)
+
+
+@PRESETS.register("promises")
+def promises(seed: int) -> CaseSet:
+    """Return the set on which pre-grasps are measured: every object at every friction that the library tells of."""
+    seeds = split_seeds("calibration", PROMISE_SETS + seed, PROMISE_SEEDS)
+    cases = (
+        Case(0, "calibration", replace(scenario, friction_object=friction**2 / scenario.friction_finger))
+        for friction in FRICTIONS
+        for scenario in _grid("nominal", seeds)
+    )
+    return _case_set("promises", seed, cases)
 
 
 @PRESETS.register("ablation")
