@@ -20,14 +20,16 @@ OBJECTS = {"cube": 1.0, "cylinder": -1.5}
 WEIGHTS = {"risk": 1.0, "peak_force": 2.0}
 
 
-def make_rows(count: int = 800) -> list[Outcome]:
-    """Return outcomes whose failures follow a known logistic model."""
+def make_rows(count: int = 800, own: dict[str, float] | None = None) -> list[Outcome]:
+    """Return outcomes whose failures follow a known logistic model; ``own`` is what objects' weights of grip are."""
+    own = own or {}
     rng = np.random.default_rng(3)
     rows = []
     for i in range(count):
         name = list(OBJECTS)[i % 2]
         evidence = rng.normal(size=len(EVIDENCE))
         score = OBJECTS[name] + sum(w * evidence[EVIDENCE.index(key)] for key, w in WEIGHTS.items())
+        score += own.get(name, 0.0) * evidence[EVIDENCE.index("grip")]
         failed = rng.random() < 1 / (1 + np.exp(-score))
         row = make_outcome(not failed, object_name=name, split="calibration", seed=i // 2, case=i)
         rows.append(replace(row, evidence=tuple(float(x) for x in evidence)))
@@ -48,6 +50,18 @@ def test_the_model_behind_the_data_is_found(rows: list[Outcome]) -> None:
     assert fit.left_out.auroc > 0.85
     assert fit.left_out.ece < 0.05
     assert fit.left_out.n == len(rows)
+
+
+def test_evidence_that_says_the_opposite_on_another_object_is_heard() -> None:
+    fit = fit_calibration(make_rows(own={"cube": 2.0, "cylinder": -2.0}), "vnb")
+    grip = EVIDENCE.index("grip")
+    found = {name: fit.calibration.weights[grip] + more[grip] for name, more in fit.calibration.object_weights.items()}
+    assert found["cube"] > 1.0 and found["cylinder"] < -1.0
+
+
+def test_episodes_from_named_pregrasps_count() -> None:
+    rows = [replace(row, method=f"vnb@{i % 3}") for i, row in enumerate(make_rows(200))]
+    assert fit_calibration(rows, "vnb").left_out.n == 200
 
 
 def test_a_fit_is_written_and_read_again(rows: list[Outcome], tmp_path: Path) -> None:

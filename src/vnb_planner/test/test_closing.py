@@ -19,7 +19,7 @@ from vnb_planner.testing import make_mixture, tiny_ball
 
 SURE = HoldFigures(0.05, 0.2, 0.3, 256)
 DOUBTFUL = HoldFigures(0.9, 0.8, 0.9, 256)
-CONFIG = ClosingConfig(max_steps=40, settle_steps=5, probe_steps=3, probe_rest=2)
+CONFIG = ClosingConfig(max_steps=40, settle_steps=5, probe=True, probe_steps=3, probe_rest=2)
 
 
 def given(step: int, quality: float = 0.0, contacts: int = 3, promise: Promise | None = None) -> PlanInput:

@@ -121,6 +121,15 @@ def test_probability_is_the_logistic_function_of_the_score() -> None:
     assert calibrated.probability(evidence(risk=0.25), "never seen") == pytest.approx(1 / (1 + math.exp(-1.0)))
 
 
+def test_an_objects_own_weights_come_to_the_shared_ones() -> None:
+    own = tuple(-3.0 if name == "risk" else 0.0 for name in EVIDENCE)
+    calibrated = replace(model(risk=2.0), object_weights={"cube": own})
+    assert calibrated.probability(evidence(risk=1.0), "cube") == pytest.approx(1 / (1 + math.exp(-0.5)))
+    assert calibrated.probability(evidence(risk=1.0), "box") == pytest.approx(1 / (1 + math.exp(-2.5)))
+    with pytest.raises(ConfigError, match="weights of cube"):
+        replace(calibrated, object_weights={"cube": (0.0,)})
+
+
 @given(a=st.floats(-800.0, 800.0), b=st.floats(-800.0, 800.0))
 def test_more_risk_is_more_failure(a: float, b: float) -> None:
     low, high = (model(risk=1.0).probability(evidence(risk=x), "cube") for x in sorted((a, b)))

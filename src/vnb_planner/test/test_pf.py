@@ -42,7 +42,7 @@ def test_the_figures_are_exact_over_the_weighted_particles(hand: HandModel, ball
     assert decision.cvar == pytest.approx(tail / 0.1)
     assert decision.expected_cost == pytest.approx(float(belief.weights @ costs))
     still = COSTS["wrench_margin"](hand, ball, None).prepare(HELD, belief.means)(0.0 * decision.action.expand(1, 3, 6))
-    assert decision.p_fail == pytest.approx(float(belief.weights @ (still[0] > 0.7).double()))
+    assert decision.p_fail == pytest.approx(float(belief.weights @ (still[0] > 0.93).double()))
     assert decision.component == -1
 
 

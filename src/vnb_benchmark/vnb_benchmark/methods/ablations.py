@@ -34,7 +34,7 @@ _add("vnb-mean", lambda_c=0.0)
 _add("vnb-half", lambda_c=0.5)
 _add("vnb-paper-cost", cost="paper", calibration="raw")
 _add("vnb-entropy", gamma=0.1)
-_add("vnb-no-probe", probe=False)
+_add("vnb-probe", probe=True)
 _add("vnb-raw", calibration="raw")
 
 # One attempt each: what a failure calibration is fitted to, as a second one depends on the calibration.

@@ -49,7 +49,8 @@ class WrenchMarginConfig:
     """Lengths, reference disturbance and weights.
 
     Attributes:
-        disturbance_force: Force that the grasp should resist besides the object's weight [N].
+        disturbance_force: Force that the grasp should resist besides the object's weight [N]. Three to four times the
+            pushes that it is meant to survive: those are sudden, and the margin knows neither inertia nor the arm.
         torque_length: Length that turns torque into force [m]; the reference torque is this times the reference force.
         contact_length: Softness of the contact onset [m].
         minimum_temperature: Softness of the minimum over directions, in units of the margin.
@@ -68,7 +69,7 @@ class WrenchMarginConfig:
         failure_threshold: Cost above which a grasp counts as failed.
     """
 
-    disturbance_force: float = 8.0
+    disturbance_force: float = 32.0
     torque_length: float = 0.03
     contact_length: float = 0.003
     minimum_temperature: float = 0.05
@@ -83,7 +84,7 @@ class WrenchMarginConfig:
     approach_length: float = 0.03
     decision_period: float = 0.04
     curvature: bool = False
-    failure_threshold: float = 0.7
+    failure_threshold: float = 0.93
 
     def __post_init__(self) -> None:
         for name in (

@@ -1,7 +1,9 @@
 """A logistic model from evidence to failure probability, fitted on the calibration split by ``./vnb calibrate``.
 
-It is Platt scaling [Platt1999] with more than one input and a partially pooled intercept per object: an object with few
-calibration cases stays near the mean of all, one that was never seen gets that mean.
+It is Platt scaling [Platt1999] with more than one input, and with an intercept and weights per object that are
+partially pooled: an object with few calibration cases stays near the mean of all, one that was never seen gets that
+mean. What a piece of evidence says depends on the object: on a box, pressure at the fingertips is grip, on a can it may
+be a jam.
 
 References:
     [Platt1999] J. Platt, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers.
@@ -27,28 +29,32 @@ CALIBRATIONS_DIR = Path(__file__).resolve().parent / "calibrations"
 
 @dataclass(frozen=True)
 class FailureCalibration:
-    """``P(failure) = sigmoid(bias + object + sum_i weight_i (evidence_i - centre_i))``.
+    """``P(failure) = sigmoid(bias + object + sum_i (weight_i + object weight_i) (evidence_i - centre_i))``.
 
     Attributes:
         bias: Log odds of an object that was never seen, at the centre.
         weights: Of each piece of evidence, in the order of :data:`EVIDENCE`.
         centres: Mean of each piece in the calibration split.
         objects: Log odds by object, added to the bias.
+        object_weights: What the weights of an object are more than ``weights``; an object without has none.
     """
 
     bias: float
     weights: tuple[float, ...]
     centres: tuple[float, ...]
     objects: Mapping[str, float] = field(default_factory=dict)
+    object_weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("weights", "centres"):
-            if len(getattr(self, name)) != len(EVIDENCE):
+        rows = {"weights": self.weights, "centres": self.centres}
+        rows.update({f"weights of {name}": more for name, more in self.object_weights.items()})
+        for name, row in rows.items():
+            if len(row) != len(EVIDENCE):
                 raise ConfigError(
-                    f"failure calibration: got {len(getattr(self, name))} {name}, expected {len(EVIDENCE)}, one for "
-                    f"each of {', '.join(EVIDENCE)}; ./vnb calibrate makes them"
+                    f"failure calibration: got {len(row)} {name}, expected {len(EVIDENCE)}, one for each of "
+                    f"{', '.join(EVIDENCE)}; ./vnb calibrate makes them"
                 )
-        numbers = (self.bias, *self.weights, *self.centres, *self.objects.values())
+        numbers = (self.bias, *self.objects.values(), *(x for row in rows.values() for x in row))
         if not all(map(math.isfinite, numbers)):
             raise NonFiniteError("failure calibration holds NaN or infinity; run ./vnb calibrate again")
 
@@ -61,8 +67,9 @@ class FailureCalibration:
         """
         if tuple(evidence) != EVIDENCE:
             raise ConfigError(f"evidence: got {', '.join(evidence) or 'none'}, expected {', '.join(EVIDENCE)}")
-        terms = zip(self.weights, evidence.values(), self.centres, strict=True)
-        score = self.bias + self.objects.get(object_name, 0.0) + sum(w * (x - c) for w, x, c in terms)
+        more = self.object_weights.get(object_name, (0.0,) * len(EVIDENCE))
+        terms = zip(self.weights, more, evidence.values(), self.centres, strict=True)
+        score = self.bias + self.objects.get(object_name, 0.0) + sum((w + m) * (x - c) for w, m, x, c in terms)
         if not math.isfinite(score):
             raise NonFiniteError(f"evidence: got {dict(evidence)}, expected finite numbers")
         return 1.0 / (1.0 + math.exp(-score)) if score >= 0.0 else math.exp(score) / (1.0 + math.exp(score))
@@ -92,6 +99,10 @@ def _calibration(entry: Any, where: str) -> FailureCalibration:
             weights=tuple(float(piece["weight"]) for piece in pieces),
             centres=tuple(float(piece["centre"]) for piece in pieces),
             objects={str(name): float(value) for name, value in entry["objects"].items()},
+            object_weights={
+                str(name): tuple(float(more.get(piece, 0.0)) for piece in EVIDENCE)
+                for name, more in entry.get("object_weights", {}).items()
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise DescriptionError(f"failure calibration {where}: {error}; ./vnb calibrate makes one") from error

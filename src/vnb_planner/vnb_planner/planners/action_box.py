@@ -25,7 +25,7 @@ class ActionBox:
     """
 
     close_speed: float = 0.8
-    squeeze_speed: float = 0.2
+    squeeze_speed: float = 0.3
     release_speed: float = 0.1
     yaw_speed: float = 0.0
 

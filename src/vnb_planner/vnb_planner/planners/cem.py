@@ -1,10 +1,9 @@
 """The cross-entropy baseline: samples, elites and a refitted Gaussian over actions, on a belief of one Gaussian.
 
 Per iteration a population is drawn about the mean, clipped to the action box and ordered as proposals are chosen:
-those whose failure probability is within the bound first, by objective; then the others, least failure probability
-first, by objective among equals. Mean and standard deviation of the best fifth make the next iteration's law
-[deBoer2005]; a floor on the standard deviation keeps it from freezing. The mean that it ends with and the last elites
-are proposed, and judged on more samples than the search saw.
+those whose failure probability is within the bound first, then the others, both by objective. Mean and standard
+deviation of the best fifth make the next iteration's law [deBoer2005]; a floor on the standard deviation keeps it from
+freezing. The mean that it ends with and the last elites are proposed, and judged on more samples than the search saw.
 
 Each step starts at the mean of the previous one with the full spread; the first, at the middle of the box.
 
@@ -113,6 +112,6 @@ class CemPlanner(SearchPlanner):
     def _order(self, costs: Tensor) -> Tensor:
         """Return the indices ``(P,)`` of actions by their costs ``(P, n)``, best first."""
         objective = self.objective(costs)
-        excess = (failure_probability(costs, self.failure_threshold) - self.config.delta).clamp(min=0.0)
+        beyond = (failure_probability(costs, self.failure_threshold) > self.config.delta).int()
         by_objective = objective.argsort(stable=True)
-        return by_objective[excess[by_objective].argsort(stable=True)]
+        return by_objective[beyond[by_objective].argsort(stable=True)]

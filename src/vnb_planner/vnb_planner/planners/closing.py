@@ -45,9 +45,9 @@ class ClosingConfig:
     delta: float = 0.2
     epsilon_des: float = 0.05
     max_steps: int = 80
-    settle_steps: int = 15
+    settle_steps: int = 10
     settle_improvement: float = 0.01
-    probe: bool = True
+    probe: bool = False
     probe_speed: float = 0.015
     probe_steps: int = 5
     probe_rest: int = 4

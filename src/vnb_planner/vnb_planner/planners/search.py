@@ -1,8 +1,8 @@
 """What the searching planners share: parameters, the belief's samples, the choice among proposals, the stop, the time.
 
 A searching planner proposes actions; how is its own affair. Here the proposals, and standing still, are judged on
-samples of the belief: among those whose failure probability is within the bound the lowest objective wins; if none is,
-the least failure probability. The figures that are reported, exact risk included, are those of the chosen action on
+samples of the belief: the lowest objective wins among those whose failure probability is within the bound, or among all
+if none is. The figures that are reported, exact risk included, are those of the chosen action on
 these samples. As the choice was made on them, they are a little optimistic. The failure probability that is reported is
 that of holding what is held; :mod:`.closing` calibrates it, and says when closing is over and what comes before that.
 
@@ -282,8 +282,7 @@ class SearchPlanner(ABC):
         p_fail = failure_probability(costs, self.failure_threshold, weights)
         feasible = p_fail <= self.config.delta
         if not bool(feasible.any()):
-            # Ties in failure probability (all certain to fail, say) are broken by the objective.
-            feasible = p_fail <= p_fail.min()
+            feasible = torch.ones_like(feasible)
         best = int(objective.masked_fill(~feasible, math.inf).argmin())
 
         def decide(i: int) -> Decision:
