@@ -30,3 +30,9 @@ def believed_friction(belief: Mixture) -> tuple[Tensor, Tensor]:
         _WEIGHTS, dtype=mean.dtype, device=mean.device
     )
     return nodes.flatten(), weights.flatten()
+
+
+def friction_nodes(log_mean: float, log_std: float) -> tuple[Tensor, Tensor]:
+    """Return nodes and weights (3,) of a quadrature over a log-normal effective friction."""
+    nodes = (log_mean + log_std * torch.tensor(_NODES, dtype=torch.float64)).exp()
+    return nodes, torch.tensor(_WEIGHTS, dtype=torch.float64)

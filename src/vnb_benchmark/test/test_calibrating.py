@@ -64,6 +64,11 @@ def test_episodes_from_named_pregrasps_count() -> None:
     assert fit_calibration(rows, "vnb").left_out.n == 200
 
 
+def test_methods_are_fitted_together_where_several_are_named() -> None:
+    rows = [replace(row, method=("vnb", "gauss", "cem")[i % 3]) for i, row in enumerate(make_rows(300))]
+    assert fit_calibration(rows, "vnb", "gauss").left_out.n == 200
+
+
 def test_a_fit_is_written_and_read_again(rows: list[Outcome], tmp_path: Path) -> None:
     fit = fit_calibration(rows, "vnb")
     path = tmp_path / "hand.yaml"

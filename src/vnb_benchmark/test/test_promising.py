@@ -9,9 +9,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from vnb_benchmark.outcome import Outcome
-from vnb_benchmark.promising import measure_promises
+from vnb_benchmark.promising import fit_reading, measure_promises
 from vnb_benchmark.statistics.testing import make_outcome
 from vnb_grasp.errors import ConfigError
+from vnb_planner.failure import EVIDENCE, TOUCH
 from vnb_sim_bridge.pregrasp.library import FRICTIONS, PreGrasp, load_pregrasps
 
 LIBRARY = load_pregrasps("cube", "l6_v31")[:2]
@@ -61,3 +62,40 @@ def test_other_splits_and_other_methods_are_refused() -> None:
         measure_promises([replace(row(0, held=True), split="test")], "vnb-once", LIBRARY, [0.4])
     with pytest.raises(ConfigError, match="no outcome of vnb@INDEX"):
         measure_promises([row(0, held=True)], "vnb", LIBRARY, [0.4])
+
+
+def felt(friction: np.ndarray, slope: float, seed: int = 0) -> np.ndarray:
+    """Return evidence in which two sensed quantities follow friction with that slope, beside noise of one."""
+    evidence = np.random.default_rng(seed).normal(size=(len(friction), len(EVIDENCE)))
+    for name, sign in (("grip", 1.0), ("turned", -1.0)):
+        evidence[:, EVIDENCE.index(name)] += sign * slope * np.log(friction)
+    return evidence
+
+
+def test_friction_is_read_where_it_shows_and_the_noise_is_that_of_fresh_cases() -> None:
+    friction = np.repeat(FRICTIONS, 10)
+    reading, explained = fit_reading(friction, felt(friction, 8.0))
+    assert reading is not None and explained > 0.8
+    fresh = np.repeat(FRICTIONS, 500)
+    columns = [EVIDENCE.index(name) for name in TOUCH]
+    readings = np.array([reading.read(tuple(row)) for row in felt(fresh, 8.0, seed=1)[:, columns]])
+    off = readings - reading.offset - reading.slope * np.log(fresh)
+    assert_allclose(off.std(), reading.noise, rtol=0.25)
+    assert abs(off.mean()) < 0.5 * reading.noise
+
+
+def test_friction_that_does_not_show_or_was_hardly_tried_is_not_read() -> None:
+    friction = np.repeat(FRICTIONS, 10)
+    assert fit_reading(friction, felt(friction, 0.0))[0] is None
+    assert fit_reading(friction[::6], felt(friction[::6], 8.0)) == (None, 0.0)
+
+
+def test_a_pregrasp_keeps_its_reading() -> None:
+    friction = np.repeat(FRICTIONS, 10)
+    rows = [
+        replace(row(0, held=True), evidence=tuple(evidence), case=i)
+        for i, evidence in enumerate(felt(friction, 8.0).tolist())
+    ]
+    found = measure_promises(rows, "vnb-once", LIBRARY[:1], friction.tolist())[0]
+    assert found.pregrasp.touch == fit_reading(friction, felt(friction, 8.0))[0].row()  # type: ignore[union-attr]
+    assert found.explained > 0.8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vnb_belief.friction import believed_friction
+from vnb_belief.friction import believed_friction, friction_nodes
 from vnb_belief.mixture import Mixture
 from vnb_grasp.errors import MotionError
 from vnb_planner.attempts import AttemptRule, Choice
@@ -17,7 +17,7 @@ from vnb_sim_bridge.pregrasp.scene import PlanningScene
 def promise_of(approach: Approach) -> Promise | None:
     """Return what the library promises for an approach's pre-grasp; None if it was not measured."""
     robust = approach.pregrasp.robust
-    return Promise.of(FRICTIONS, robust) if robust else None
+    return Promise.of(FRICTIONS, robust, approach.pregrasp.touch) if robust else None
 
 
 class Attempts:
@@ -41,18 +41,27 @@ class Attempts:
         self._scene = scene
         self._tried: set[int] = set()
 
-    def judge(self, p_fail: float, belief: Mixture, approach: Approach) -> Choice:
+    def judge(
+        self, p_fail: float, belief: Mixture, approach: Approach, friction: tuple[float, float] = (math.nan, math.nan)
+    ) -> Choice:
         """Return what to do with the grasp closed from ``approach``, whose failure is predicted with ``p_fail``.
 
         Another pre-grasp counts only if it can be reached from home, as far as is known before the object is let go.
+
+        Args:
+            p_fail: NaN for methods that predict none.
+            belief: At the end of closing.
+            approach: From which the fingers closed.
+            friction: Mean and standard deviation of the log friction that ``p_fail`` was computed with; NaN takes the
+                belief's.
         """
         self.made += 1
         self._tried.add(approach.pregrasp.index)
         self.order = ()
         best = math.nan
         if self.made < self.rule.attempts and not math.isnan(p_fail) and p_fail > self.rule.delta:
-            friction, weights = believed_friction(belief)
-            ranking = self._scene.ranking(friction.double().numpy(), weights.double().numpy(), self._tried)
+            nodes, weights = believed_friction(belief) if math.isnan(friction[0]) else friction_nodes(*friction)
+            ranking = self._scene.ranking(nodes.double().numpy(), weights.double().numpy(), self._tried)
             promised = [(i, promise) for i, promise in ranking if promise + self.rule.margin < p_fail]
             reachable = [(i, promise) for i, promise in promised if self._reachable(i)]
             self.order = tuple(i for i, _ in reachable)

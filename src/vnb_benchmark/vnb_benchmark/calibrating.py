@@ -57,14 +57,15 @@ class Fit:
     objects: tuple[str, ...]
 
 
-def fit_calibration(rows: Sequence[Outcome], method: str) -> Fit:
-    """Return the calibration of ``method`` from its outcomes, those from one pre-grasp (``METHOD@INDEX``) included.
+def fit_calibration(rows: Sequence[Outcome], *methods: str) -> Fit:
+    """Return one calibration of ``methods`` from their outcomes, those from one pre-grasp (``METHOD@INDEX``) included.
 
     Raises:
         ConfigError: If an outcome is not of the calibration split, a case comes more than once, there are too few with
             evidence, or all ended alike.
     """
-    own = [row for row in rows if row.method.partition(AT)[0] == method and row.status == OK]
+    method = ", ".join(methods)
+    own = [row for row in rows if row.method.partition(AT)[0] in methods and row.status == OK]
     wrong = sorted({row.split for row in own} - {"calibration"})
     if wrong:
         raise ConfigError(

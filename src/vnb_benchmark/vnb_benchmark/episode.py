@@ -162,7 +162,7 @@ def run_episode(
         chain.reset(promise_of(approach))
         reason = _close(bridge, chain, scenario, max_steps, latency, qualities, observe)
         last = steps[-1].control
-        choice = attempts.judge(last.decision.p_fail, last.belief, approach)
+        choice = attempts.judge(last.decision.p_fail, last.belief, approach, last.decision.friction)
         if choice is not Choice.REGRASP:
             break
         run_release(bridge, approach, attempts.home)

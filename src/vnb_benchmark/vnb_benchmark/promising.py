@@ -3,6 +3,8 @@
 The search for pre-grasps closes by a script of its own, and what came first in it is the best of many candidates: its
 shares of robust grasps are those of another closing, and too good. Here every pre-grasp is closed from by the method,
 in fresh cases, so that what it promises is what it does.
+
+The same cases tell what touch says of friction after closing from it (:mod:`vnb_belief.touch`).
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import linregress
 
+from vnb_belief.touch import FrictionReading
 from vnb_benchmark.methods.registry import AT
 from vnb_benchmark.outcome import Outcome
 from vnb_benchmark.statistics.rows import robust
 from vnb_grasp.errors import ConfigError
+from vnb_planner.failure import EVIDENCE, TOUCH
 from vnb_sim_bridge.pregrasp.library import FRICTIONS, PreGrasp
 
 Array = NDArray[np.float64]
@@ -25,6 +30,14 @@ WIDTH = 0.25
 """Width in log friction over which neighbouring cases count."""
 PRIOR_CASES = 1.0
 """Cases at the share of all of the pre-grasp's that every friction starts with."""
+RIDGES = (0.3, 1.0, 3.0, 10.0)
+"""Ridge penalties of the reading of friction, on standardised quantities."""
+LEAST_READINGS = 16
+"""Cases below which friction is not read."""
+_P_VALUE = 0.01
+"""Of the relation between left-out readings and friction, above which there is none."""
+_LEAST_SPREAD = 0.02
+"""Least spread by which a quantity is divided: what hardly varies in these cases must not decide elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,13 @@ class Promised:
         pregrasp: Entry of the library.
         cases: Cases in which it was closed from.
         robust: How many of them held.
+        explained: Share of the variance of log friction that left-out readings of touch explain.
     """
 
     pregrasp: PreGrasp
     cases: int
     robust: int
+    explained: float = 0.0
 
 
 def measure_promises(
@@ -64,17 +79,16 @@ def measure_promises(
         raise ConfigError("promises: got outcomes of other splits, expected calibration only; bench --preset promises")
     measured, left = [], []
     for entry in library:
-        own = [
-            (mu, robust(row))
-            for mu, row in zip(friction, rows, strict=True)
-            if row.method == f"{method}{AT}{entry.index}"
-        ]
+        own = [(mu, row) for mu, row in zip(friction, rows, strict=True) if row.method == f"{method}{AT}{entry.index}"]
         if not own:
             left.append(Promised(entry, 0, 0))
             continue
-        held = sum(success for _, success in own)
-        shares = _smooth(np.array([mu for mu, _ in own]), np.array([success for _, success in own], dtype=np.float64))
-        measured.append(Promised(replace(entry, robust=tuple(round(float(s), 3) for s in shares)), len(own), held))
+        mus, held = np.array([mu for mu, _ in own]), np.array([robust(row) for _, row in own], dtype=np.float64)
+        shares = tuple(round(float(s), 3) for s in _smooth(mus, held))
+        felt = [(mu, row.evidence) for mu, row in own if len(row.evidence) == len(EVIDENCE)]
+        reading, explained = fit_reading(np.array([mu for mu, _ in felt]), np.array([of for _, of in felt]))
+        row = () if reading is None else reading.row()
+        measured.append(Promised(replace(entry, robust=shares, touch=row), len(own), int(held.sum()), explained))
     if not measured:
         raise ConfigError(
             f"promises: got no outcome of {method}{AT}INDEX, expected one per case and pre-grasp; "
@@ -90,3 +104,48 @@ def _smooth(friction: Array, success: Array) -> Array:
     weights = np.exp(-0.5 * (apart / WIDTH) ** 2)
     mean = (success.sum() + 1.0) / (len(success) + 2.0)  # under a flat prior
     return np.asarray((weights @ success + PRIOR_CASES * mean) / (weights.sum(-1) + PRIOR_CASES))
+
+
+def fit_reading(friction: Array, evidence: Array) -> tuple[FrictionReading | None, float]:
+    """Return how to read log friction from touch, and the share of its variance that left-out readings explain.
+
+    A ridge regression makes the reading; offset, slope and noise are those of its predictions of cases that were left
+    out of it, so that the noise is not too small for how few the cases are.
+
+    Args:
+        friction: Effective friction of each case (n,).
+        evidence: Evidence at the end of closing (n, len(EVIDENCE)).
+
+    Returns:
+        None where there are too few cases or friction does not show.
+    """
+    if len(friction) < LEAST_READINGS:
+        return None, 0.0
+    target = np.log(friction)
+    sensed = evidence[:, [EVIDENCE.index(name) for name in TOUCH]]
+    centre, scale = sensed.mean(0), np.maximum(sensed.std(0), _LEAST_SPREAD)
+    standard, about = (sensed - centre) / scale, target - target.mean()
+    left_out, weights = min(
+        (_ridge(standard, about, penalty) for penalty in RIDGES), key=lambda fit: float(((fit[0] - about) ** 2).sum())
+    )
+    line = linregress(about, left_out)
+    explained = 1.0 - float(((left_out - about) ** 2).sum() / (about**2).sum())
+    if not (line.slope > 0.0 and line.pvalue < _P_VALUE):
+        return None, explained
+    residual = left_out - line.intercept - line.slope * about
+    raw = weights / scale
+    # The reading of raw quantities lacks the means that were taken off: of the quantities, and of log friction.
+    offset = line.intercept + float(raw @ centre) - line.slope * target.mean()
+    noise = float(np.sqrt((residual**2).sum() / (len(about) - 2)))
+    rounded = (round(float(x), 6) for x in (offset, line.slope, noise, *raw))
+    return FrictionReading.of(tuple(rounded)), explained
+
+
+def _ridge(standard: Array, about: Array, penalty: float) -> tuple[Array, Array]:
+    """Return left-out predictions (n,) and the weights of all cases, in closed form; a constant is not penalised."""
+    design = np.column_stack([np.ones(len(about)), standard])
+    penalties = np.diag([0.0] + [penalty] * standard.shape[1])
+    solve = np.linalg.solve(design.T @ design + penalties, design.T)
+    hat = design @ solve
+    fitted = hat @ about
+    return about - (about - fitted) / (1.0 - np.diag(hat)), (solve @ about)[1:]

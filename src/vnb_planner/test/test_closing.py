@@ -10,9 +10,10 @@ import torch
 from torch.testing import assert_close
 
 from vnb_belief.layout import OBS_POSE, OBSERVATION_DIM
+from vnb_belief.touch import FrictionReading
 from vnb_grasp.errors import ConfigError
 from vnb_grasp.frames.se3 import exp_so3, log_so3
-from vnb_planner.failure import EVIDENCE, FailureCalibration, Promise
+from vnb_planner.failure import EVIDENCE, TOUCH, FailureCalibration, Promise
 from vnb_planner.planners.closing import Closing, ClosingConfig, Conclusion, HoldFigures, _motion
 from vnb_planner.planners.interface import PlanInput
 from vnb_planner.testing import make_mixture, tiny_ball
@@ -50,8 +51,12 @@ def run(closing: Closing, hold: HoldFigures, first: int = 0, quality: float = 0.
     raise AssertionError("closing never ended")
 
 
-def test_a_good_grasp_is_over_at_once_and_without_a_probe() -> None:
-    assert [c.stop_reason for c in run(Closing(tiny_ball(), CONFIG, None), SURE, quality=0.06)] == ["quality"]
+def test_a_good_grasp_is_over_once_it_is_closed_and_without_a_probe() -> None:
+    found = run(Closing(tiny_ball(), replace(CONFIG, quality_steps=2), None), SURE, quality=0.06)
+    assert [c.stop_reason for c in found] == ["", "", "quality"]
+    assert all(c.lift_speed == 0.0 for c in found)
+    at_once = run(Closing(tiny_ball(), replace(CONFIG, quality_steps=0), None), SURE, quality=0.06)
+    assert [c.stop_reason for c in at_once] == ["quality"]
 
 
 def test_quality_alone_is_not_enough() -> None:
@@ -110,6 +115,25 @@ def test_a_calibration_replaces_the_raw_probability() -> None:
     assert raw.p_fail == SURE.p_fail
     assert raw.evidence == found.evidence
     assert closing.conclude(given(1), SURE).p_fail == SURE.p_fail  # without a promise there is nothing to go by
+
+
+def test_friction_is_read_from_touch_once_closing_is_over_and_not_before() -> None:
+    reading = FrictionReading(0.0, 1.0, 0.1, (0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0))  # of grip alone
+    known, unknown = (Promise((0.2, 0.6), (0.1, 0.9), touch) for touch in (reading, None))
+    closings = [Closing(tiny_ball(), replace(CONFIG, probe=False), None) for _ in range(2)]
+    for step in range(6):
+        read, plain = (
+            closing.conclude(given(step, promise=promise), DOUBTFUL)
+            for closing, promise in zip(closings, (known, unknown), strict=True)
+        )
+        assert (read.evidence == plain.evidence) is not bool(read.stop_reason)
+    assert read.stop_reason == plain.stop_reason == "settled"
+    grip = plain.evidence["grip"]
+    mean, std = plain.friction
+    precision = 1.0 / std**2 + 1.0 / 0.1**2
+    assert read.friction == pytest.approx(((mean / std**2 - grip / 0.1**2) / precision, precision**-0.5), rel=1e-6)
+    assert read.evidence["promise"] > plain.evidence["promise"]  # slippery: it is likelier to fail
+    assert {name: read.evidence[name] for name in TOUCH} == {name: plain.evidence[name] for name in TOUCH}
 
 
 def test_motion_is_the_twist_between_two_poses() -> None:

@@ -139,7 +139,7 @@ def test_a_bound_that_something_keeps_sets_the_others_aside(hand: HandModel, bal
 
 
 def test_stops_at_quality_only_with_acceptable_risk(hand: HandModel, ball: ObjectModel) -> None:
-    planner = PLANNERS["vnb"](hand, ball, SMALL)
+    planner = PLANNERS["vnb"](hand, ball, {**SMALL, "quality_steps": 0})
     firm, weak = make_situation(angle=0.25, force=9.0), make_situation(angle=0.25, force=0.3)
     sure, slippery = make_mixture((1.0,)), make_mixture((0.1,))
     done = planner.plan(make_input(firm, sure, epsilon_hat=0.2))

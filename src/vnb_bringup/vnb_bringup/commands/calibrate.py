@@ -19,8 +19,12 @@ def main(
         typer.Option("--method", help="Method to calibrate; repeatable.", show_default="all that keep evidence"),
     ] = None,
     name: Annotated[
-        str | None,
-        typer.Option("--as", help="Method that the calibration is for, if the run was of a variant of it."),
+        list[str] | None,
+        typer.Option(
+            "--as",
+            help="Method that the calibration is for, if the run was of a variant of it; if repeated, one calibration "
+            "of all --method together is for each.",
+        ),
     ] = None,
     hand: Annotated[str, typer.Option(help="Hand variant of the run.")] = "l6_v31",
     out: Annotated[
@@ -42,12 +46,14 @@ def main(
     (checkpoint,) = checkpoints
     about = {"checkpoint": checkpoint} if checkpoint else {}
     methods = method or sorted({row.method for row in rows if row.evidence})
-    if name is not None and len(methods) != 1:
+    if name is not None and len(name) == 1 and len(methods) != 1:
         raise typer.BadParameter(f"--as names one method, but {len(methods)} are calibrated; give one by --method")
-    for ran in methods:
-        fit = fit_calibration(rows, ran)
-        write_calibration(path, name or ran, fit, command_line(), about)
+    fits = {ran: fit_calibration(rows, ran) for ran in methods} if name is None else {}
+    if name is not None:
+        fits = dict.fromkeys(name, fit_calibration(rows, *methods))
+    for calibrated, fit in fits.items():
+        write_calibration(path, calibrated, fit, command_line(), about)
         for what, found in (("raw", fit.raw), ("calibrated, left out", fit.left_out)):
             words = ", ".join(f"{key} {value:.3f}" for key, value in figures(found).items())
-            print(f"{name or ran:<12} {what:<22} {words}")
+            print(f"{calibrated:<12} {what:<22} {words}")
     print(path)

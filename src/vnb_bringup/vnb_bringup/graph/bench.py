@@ -75,7 +75,8 @@ def planner_method(name: str) -> PlannerMethod:
         ConfigError: If it is not just a planner on a belief, or needs parameters that no message carries.
     """
     method = make_method(name)
-    if not isinstance(method, PlannerMethod) or not isinstance(method.planner, str) or method.parameters:
+    plain = isinstance(method, PlannerMethod) and not method.parameters and method.pregrasp is None
+    if not plain or not isinstance(method, PlannerMethod) or not isinstance(method.planner, str):
         raise ConfigError(
             f"--via-ros: got method {name!r}, expected one that is a planner of the graph with its own parameters "
             "(vnb, scripted, ...); run this one without --via-ros"
@@ -86,7 +87,14 @@ def planner_method(name: str) -> PlannerMethod:
 def trial_settings(task: Task, method: PlannerMethod) -> TrialSettings:
     """Return what the conductor is told; planners without a beta look at none, but the message needs a number."""
     beta = task.beta if method.uses_beta else TrialSettings.beta
-    return TrialSettings(str(method.planner), method.belief, beta, method.checkpoint, conditions=task.case.conditions)
+    return TrialSettings(
+        str(method.planner),
+        method.belief,
+        beta,
+        method.checkpoint,
+        rule=method.rule,
+        conditions=task.case.conditions,
+    )
 
 
 def facts_of_record(record: TrialRecord) -> TrialFacts:

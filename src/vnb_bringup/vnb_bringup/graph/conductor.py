@@ -200,7 +200,7 @@ class TrialConductor(VnbNode):
             self._close_fingers(scenario, settings, trial, promise_of(approach), on_step, max_steps, deadline)
             last = trial.steps[-1]
             belief = Mixture(*(torch.tensor(part, dtype=torch.float64) for part in last.belief()))
-            choice = attempts.judge(last.p_fail, belief, approach)
+            choice = attempts.judge(last.p_fail, belief, approach, last.friction)
             trial.attempts, trial.abstained = attempts.made, choice is Choice.ABSTAIN
             if choice is not Choice.REGRASP:
                 return approach
@@ -235,6 +235,7 @@ class TrialConductor(VnbNode):
             deadline=deadline,
             promise_friction=promise.friction if promise else (),
             promise_success=promise.success if promise else (),
+            promise_touch=promise.touch.row() if promise and promise.touch else (),
         )
         self._recorder.start(on_step)
         expected = 0

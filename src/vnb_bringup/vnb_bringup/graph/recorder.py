@@ -126,4 +126,5 @@ def step_record(
         hand_joints=floats(hand.position),
         arm_joints=floats(arm.position),
         taxels=tuple(tuple(pad.taxels) for pad in tactile.pads),
+        friction=(status.friction_log_mean, status.friction_log_std),
     )

@@ -141,6 +141,7 @@ class HardwareConductor(TrialConductor):
                 p_fail_limit=settings.rule.delta,
                 promise_friction=promise.friction if promise else (),
                 promise_success=promise.success if promise else (),
+                promise_touch=promise.touch.row() if promise and promise.touch else (),
             ),
         )
         self._until(lambda: len(self._statuses) > result.steps, ANSWER_TIMEOUT, "the planner's last status")

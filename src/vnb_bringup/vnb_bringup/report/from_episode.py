@@ -76,6 +76,7 @@ def step_record(step: Step) -> StepRecord:
         hand_joints=floats(step.frame.hand_q),
         arm_joints=floats(step.frame.arm_q),
         taxels=tuple(tuple(pad.flatten().tolist()) for pad in step.frame.tactile),
+        friction=decision.friction,
     )
 
 

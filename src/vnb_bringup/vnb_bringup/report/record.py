@@ -10,6 +10,7 @@ there for the calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -50,6 +51,7 @@ class StepRecord:
         hand_joints: The eleven hand joints, actuated ones first (11,) [rad].
         arm_joints: Arm joints (6,) [rad].
         taxels: Bytes of the five pads, each row-major, row 0 at the tip.
+        friction: Mean and standard deviation of the log friction that ``p_fail`` was computed with.
     """
 
     step: int
@@ -78,6 +80,7 @@ class StepRecord:
     hand_joints: Floats = ()
     arm_joints: Floats = ()
     taxels: tuple[tuple[int, ...], ...] = ()
+    friction: tuple[float, float] = (math.nan, math.nan)
 
     def belief(self) -> tuple[Floats, Matrix, Matrix]:
         """Return logits, means and log standard deviations of the belief."""

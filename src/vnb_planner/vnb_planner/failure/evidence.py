@@ -21,6 +21,9 @@ _USUAL_TRACE = 1e-3
 _FAINTEST_TRACE = 1e-8
 """Of a pose covariance [m^2 + rad^2]."""
 
+TOUCH = ("quality", "grip", "peak_force", "contacts", "thumb_share", "moved", "turned")
+"""Names of what friction is read from: the part of the evidence that is sensed, whatever is believed."""
+
 EVIDENCE = (
     "risk",
     "expected_cost",

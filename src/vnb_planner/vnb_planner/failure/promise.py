@@ -1,4 +1,4 @@
-"""What the pre-grasp library promises for the pre-grasp that the fingers close from."""
+"""What the pre-grasp library knows of the pre-grasp that is closed from: how often it holds, how touch reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from vnb_belief.friction import believed_friction
 from vnb_belief.mixture import Mixture
+from vnb_belief.touch import FrictionReading
 from vnb_grasp.errors import ConfigError
 
 
@@ -20,10 +21,13 @@ class Promise:
     Attributes:
         friction: Effective frictions, rising.
         success: Share of robust grasps at each, in [0, 1].
+        touch: How friction is read from :data:`vnb_planner.failure.TOUCH` once the fingers have closed; None if it was
+            not measured or does not show.
     """
 
     friction: tuple[float, ...]
     success: tuple[float, ...]
+    touch: FrictionReading | None = None
 
     def __post_init__(self) -> None:
         if not self.friction or len(self.friction) != len(self.success):
@@ -36,9 +40,16 @@ class Promise:
             raise ConfigError(f"promise: got shares {self.success}, expected numbers in [0, 1]")
 
     @classmethod
-    def of(cls, friction: Sequence[float], success: Sequence[float]) -> Promise | None:
-        """Return a promise, or None for empty sequences, which say that nothing was measured."""
-        return cls(tuple(friction), tuple(success)) if len(friction) or len(success) else None
+    def of(cls, friction: Sequence[float], success: Sequence[float], touch: Sequence[float] = ()) -> Promise | None:
+        """Return a promise, or None for empty sequences, which say that nothing was measured.
+
+        Args:
+            friction, success: As the attributes.
+            touch: Row of a :class:`FrictionReading`, or empty.
+        """
+        if not len(friction) and not len(success):
+            return None
+        return cls(tuple(friction), tuple(success), FrictionReading.of(tuple(touch)))
 
     def failure(self, belief: Mixture) -> float:
         """Return the failure probability under the believed friction; shares between frictions are interpolated."""

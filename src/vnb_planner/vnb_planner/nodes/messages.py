@@ -63,7 +63,7 @@ def plan_input(
         step=step,
         seed=int(goal.seed),
         deadline=deadline,
-        promise=Promise.of(goal.promise_friction, goal.promise_success),
+        promise=Promise.of(goal.promise_friction, goal.promise_success, goal.promise_touch),
     )
 
 
@@ -84,6 +84,7 @@ def goal_message(goal: ExecuteGrasp.Goal, stamp: Any, hand: str, deadline: float
         "p_fail_limit",
         "promise_friction",
         "promise_success",
+        "promise_touch",
     ):
         setattr(message, name, getattr(goal, name))
     message.deadline = deadline if math.isfinite(deadline) else 0.0
@@ -116,6 +117,8 @@ def status_message(decision: Decision, parts: dict[str, Any], method: str) -> Pl
         cvar=decision.cvar,
         expected_cost=decision.expected_cost,
         p_fail=decision.p_fail,
+        friction_log_mean=decision.friction[0],
+        friction_log_std=decision.friction[1],
         epsilon_hat=quality.epsilon_hat,
         entropy=decision.entropy,
         contacts=int(sum(quality.contact)),
@@ -128,5 +131,6 @@ def status_message(decision: Decision, parts: dict[str, Any], method: str) -> Pl
 
 def empty_status(method: str, step: int, phase: int) -> PlannerStatus:
     """Return the status of a step without a decision."""
-    unknown = dict.fromkeys(("objective", "cvar", "expected_cost", "p_fail", "epsilon_hat", "entropy"), _NOT_COMPUTED)
+    figures = ("objective", "cvar", "expected_cost", "p_fail", "epsilon_hat", "entropy")
+    unknown = dict.fromkeys((*figures, "friction_log_mean", "friction_log_std"), _NOT_COMPUTED)
     return PlannerStatus(step=step, method=method, phase=phase, component=-1, **unknown)

@@ -108,6 +108,8 @@ class Decision:
         deadline_met: False if the deadline cut the search short; the action is then the best found so far.
         evidence: Named figures that ``p_fail`` was computed from; empty if the planner keeps none.
         lift_speed: Vertical speed of the hand [m/s]: a probe lifts the object by millimetres while the fingers hold.
+        friction: Mean and standard deviation of the log friction that ``p_fail`` was computed with, which is that of
+            the belief and of touch; NaN if there was none.
     """
 
     action: Tensor
@@ -124,6 +126,7 @@ class Decision:
     deadline_met: bool = True
     evidence: Mapping[str, float] = field(default_factory=dict)
     lift_speed: float = 0.0
+    friction: tuple[float, float] = (math.nan, math.nan)
 
 
 def check_decision(decision: Decision, method: str, step: int) -> Decision:

@@ -321,6 +321,7 @@ class SearchPlanner(ABC):
             entropy=entropy,
             p_fail=conclusion.p_fail,
             evidence=conclusion.evidence,
+            friction=conclusion.friction,
             lift_speed=conclusion.lift_speed,
             stop=bool(conclusion.stop_reason),
             stop_reason=conclusion.stop_reason,

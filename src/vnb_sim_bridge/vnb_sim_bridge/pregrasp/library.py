@@ -38,6 +38,8 @@ class PreGrasp:
         retreat: Unit direction, hand frame, along which the hand leaves (and comes in reverse).
         robust: Share of robust grasps at each of :data:`FRICTIONS`, lowest first; empty if it was not measured.
         score: Mean value over the conditions of the search, 0 to 1; see :mod:`vnb_sim_bridge.pregrasp.evaluate`.
+        touch: How friction is read from touch after closing from here, a row of
+            :class:`vnb_belief.touch.FrictionReading`; empty if it was not measured or does not show.
     """
 
     object_name: str
@@ -52,6 +54,7 @@ class PreGrasp:
     retreat: tuple[float, float, float]
     score: float
     robust: tuple[float, ...] = ()
+    touch: tuple[float, ...] = ()
 
     def success(self, friction: Array) -> Array:
         """Return the share of robust grasps expected at effective frictions (...), between those that were measured.
