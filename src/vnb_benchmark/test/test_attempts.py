@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vnb_belief.friction import believed_friction
 from vnb_belief.prior import prior_mixture
 from vnb_benchmark.attempts import Attempts, promise_of
 from vnb_benchmark.control import ControlChain
@@ -41,13 +42,16 @@ def approach(bridge: SimBridge) -> Approach:
 
 
 class Scene:
-    """Promises without a simulator; what is out of reach raises like the real one."""
+    """Promises without a simulator; what is out of reach raises like the real one. Keeps the frictions asked for."""
+
+    asked: Any = None
 
     def __init__(self, real: PlanningScene, promises: dict[int, float], reachable: set[int]) -> None:
         self._real, self._promises, self._reachable = real, promises, reachable
         self.estimate, self.home = real.estimate, real.home
 
     def ranking(self, friction: Any, weights: Any, leave_out: Any) -> tuple[tuple[int, float], ...]:
+        self.asked = friction
         left = [(i, p) for i, p in self._promises.items() if i not in leave_out]
         return tuple(sorted(left, key=lambda item: item[1]))
 
@@ -69,6 +73,15 @@ def test_the_surest_pregrasp_that_can_be_reached_is_next(approach: Approach) -> 
     assert judged.judge(0.8, BELIEF, approach) is Choice.REGRASP
     assert judged.order == (others[1],)  # the first of them is out of reach, the last promises too little
     assert judged.made == 1
+
+
+def test_what_the_grasp_was_judged_with_weighs_the_promises(approach: Approach) -> None:
+    judged = attempts({9: 0.1}, {9})
+    assert judged.judge(0.8, BELIEF, approach, (math.log(0.3), 0.1)) is Choice.REGRASP
+    np.testing.assert_allclose(np.log(judged._scene.asked).mean(), math.log(0.3))  # type: ignore[attr-defined]
+    judged = attempts({9: 0.1}, {9})
+    judged.judge(0.8, BELIEF, approach, (math.nan, math.nan))
+    np.testing.assert_allclose(judged._scene.asked, believed_friction(BELIEF)[0])  # type: ignore[attr-defined]
 
 
 def test_nothing_better_left_is_an_abstention(approach: Approach) -> None:

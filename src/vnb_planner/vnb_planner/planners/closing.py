@@ -1,11 +1,11 @@
 """When closing is over, and what it came to: the stop, the probe before it, the calibrated failure probability.
 
-Closing ends when the grasp is good enough (tactile quality reached, holding fails with at most ``delta``, and it has not
-improved for a few steps: the failure probability is calibrated on hands that have closed), when it gets no better (the
-expected cost of holding has not improved for some steps: squeezing on only wears it out), or at the step limit. With
-``probe``, if the failure probability is beyond ``delta`` by then, a probe comes first: the hand rises by millimetres
-while the fingers hold. Under the object's weight, low friction shows as motion in the hand; without tangential load it
-cannot be seen at all, and a belief that has not seen it must stay broad.
+Closing ends when the grasp is good enough (tactile quality reached, holding fails with at most ``delta``, and it has
+not improved for a few steps: the failure probability is calibrated on hands that have closed), when it gets no better
+(the expected cost of holding has not improved for some steps: squeezing on only wears it out), or at the step limit.
+With ``probe``, if the failure probability is beyond ``delta`` by then, a probe comes first: the hand rises by
+millimetres while the fingers hold. Under the object's weight, low friction shows as motion in the hand; without
+tangential load it cannot be seen at all, and a belief that has not seen it must stay broad.
 
 Once closing is over, friction is read from touch where the pre-grasp's library entry tells how: how the object seated
 and how the fingers share the load depends on friction, and differently for every pre-grasp. The grasp is judged with
