@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from vnb_belief.friction import believed_friction, friction_nodes
 from vnb_belief.layout import LATENT_DIM, LOG_MU
 from vnb_belief.mixture import Mixture
-from vnb_belief.touch import FrictionReading
+from vnb_belief.touch import WRONG, WRONG_SPREAD, FrictionReading
 from vnb_grasp.errors import ConfigError
 
 READING = FrictionReading(offset=0.5, slope=0.8, noise=0.2, weights=(2.0, -1.0))
@@ -46,19 +46,32 @@ def test_two_modes_are_weighed_as_bayes_rule_on_a_grid_says() -> None:
         mean, std = mixture.means[:, LOG_MU][:, :1], mixture.log_stds[:, LOG_MU][:, :1].exp()
         return (mixture.weights[:, None] * torch.exp(-0.5 * ((grid - mean) / std) ** 2) / std).sum(0)
 
+    updated = Mixture(found.logits[:2], found.means[:2], found.log_stds[:2])
     likelihood = torch.exp(-0.5 * ((READING.read(sensed) - 0.5 - 0.8 * grid) / 0.2) ** 2)
     expected = density(prior) * likelihood
-    actual = density(found)
+    actual = density(updated)
     assert_close(actual / actual.sum(), expected / expected.sum(), atol=1e-9, rtol=1e-6)
-    assert not torch.allclose(found.weights, prior.weights, atol=0.05)
+    assert not torch.allclose(updated.weights, prior.weights, atol=0.05)
+
+
+def test_a_reading_that_no_friction_explains_is_not_believed() -> None:
+    prior = belief((1.0, -1.0, 0.3))
+    plausible, absurd = (READING.update(prior, (0.0, -z)).weights for z in (-0.3, 5.0))
+    total = 0.8**2 * 0.3**2 + 0.2**2
+    odds = (1.0 - WRONG) / WRONG * WRONG_SPREAD
+    assert_close(plausible[0] / plausible[1], torch.tensor(odds, dtype=torch.float64))  # as predicted: no surprise
+    expected = odds * math.exp(-0.5 * (5.0 - 0.5 + 0.8) ** 2 / total * (1.0 - WRONG_SPREAD**-2))
+    assert_close(absurd[0] / absurd[1], torch.tensor(expected, dtype=torch.float64))
+    assert absurd[1] > 0.999
 
 
 def test_all_else_stays_as_it_was() -> None:
     prior = belief((0.3, -1.0, 0.3), (0.7, -0.5, 0.2))
     found = READING.update(prior, (0.4, 0.2))
     others = [i for i in range(LATENT_DIM) if i not in range(LATENT_DIM)[LOG_MU]]
-    assert torch.equal(found.means[:, others], prior.means[:, others])
-    assert torch.equal(found.log_stds[:, others], prior.log_stds[:, others])
+    assert torch.equal(found.means[:, others], torch.cat((prior.means, prior.means))[:, others])
+    assert torch.equal(found.log_stds[:, others], torch.cat((prior.log_stds, prior.log_stds))[:, others])
+    assert torch.equal(found.means[2:], prior.means)
 
 
 @given(z=st.floats(-5.0, 5.0), noise=st.floats(0.01, 10.0), slope=st.floats(-2.0, 2.0))
@@ -67,10 +80,10 @@ def test_a_reading_never_widens_a_component_and_a_useless_one_changes_nothing(
 ) -> None:
     prior = belief((0.4, -1.2, 0.3), (0.6, -0.6, 0.1))
     found = FrictionReading(0.0, slope, noise, (1.0,)).update(prior, (z,))
-    assert bool((found.log_stds <= prior.log_stds + 1e-12).all())
+    assert bool((found.log_stds <= torch.cat((prior.log_stds, prior.log_stds)) + 1e-12).all())
     useless = FrictionReading(0.0, 0.0, noise, (1.0,)).update(prior, (z,))
-    assert_close(useless.weights, prior.weights)
-    assert_close(useless.means, prior.means)
+    assert_close(useless.weights.reshape(2, 2).sum(0), prior.weights)
+    assert_close(useless.means, torch.cat((prior.means, prior.means)))
 
 
 def test_readings_of_a_truth_are_calibrated() -> None:

@@ -6,7 +6,9 @@ It is kept as a reading ``z = sum_i w_i x_i`` of sensed quantities with ``z | mu
 a likelihood and no posterior, so that it is right for any prior, one with two modes included.
 
 On a mixture of Gaussians in log friction the update is the scalar Kalman filter's, component by component, and the
-weights change by each component's evidence for the reading.
+weights change by each component's evidence for the reading. One reading in ten is taken to tell nothing and to be three
+times as far off, so that what no friction explains leaves the belief as it was. Hence every component comes back twice:
+updated, and as it was.
 """
 
 from __future__ import annotations
@@ -16,12 +18,17 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+from torch import Tensor
 
 from vnb_belief.layout import LOG_MU
 from vnb_belief.mixture import Mixture
 from vnb_grasp.errors import ConfigError
 
 _LINES = 3
+WRONG = 0.1
+"""Probability that a reading tells nothing."""
+WRONG_SPREAD = 3.0
+"""How much farther than a good one such a reading is off."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class FrictionReading:
         return sum(w * x for w, x in zip(self.weights, sensed, strict=True))
 
     def update(self, belief: Mixture, sensed: tuple[float, ...]) -> Mixture:
-        """Return the belief ``(K, D)`` given the sensed quantities; all but weights and friction stays as it was.
+        """Return the belief ``(2 K, D)`` given the sensed quantities; all but weights and friction stays as it was.
 
         Friction belongs to the object: a component's is the mean over its contacts with their mean spread, and all
         contacts move together, as :func:`vnb_belief.friction.believed_friction` reads them.
@@ -86,8 +93,16 @@ class FrictionReading:
         total = self.slope**2 * std.square() + self.noise**2
         surprise = z - self.offset - self.slope * mean
         gain = std.square() * self.slope / total
-        logits = torch.log_softmax(belief.logits, -1) - 0.5 * (surprise.square() / total + total.log())
         means, log_stds = belief.means.clone(), belief.log_stds.clone()
         means[..., LOG_MU] += (gain * surprise).unsqueeze(-1)
         log_stds[..., LOG_MU] += (0.5 * torch.log1p(-gain * self.slope)).unsqueeze(-1)
-        return Mixture(logits, means, log_stds)
+
+        def weigh(probability: float, variance: Tensor) -> Tensor:
+            evidence = -0.5 * (surprise.square() / variance + variance.log())
+            return torch.log_softmax(belief.logits, -1) + evidence + math.log(probability)
+
+        return Mixture(
+            torch.cat((weigh(1.0 - WRONG, total), weigh(WRONG, WRONG_SPREAD**2 * total)), -1),
+            torch.cat((means, belief.means), -2),
+            torch.cat((log_stds, belief.log_stds), -2),
+        )

@@ -34,7 +34,7 @@ def test_the_better_one_comes_first_and_takes_its_place() -> None:
     assert (first.position, first.index, cases, held) == (LIBRARY[1].position, 0, 6, 6)
     assert (second.position, second.index, lost) == (LIBRARY[0].position, 1, 0)
     assert min(first.robust) > 0.5 > max(second.robust)
-    assert replace(first, robust=(), index=0) == replace(LIBRARY[1], robust=(), index=0)
+    assert replace(first, robust=(), touch=(), index=0) == replace(LIBRARY[1], robust=(), touch=(), index=0)
 
 
 def test_shares_follow_friction_and_stay_away_from_certainty() -> None:
@@ -74,7 +74,7 @@ def felt(friction: np.ndarray, slope: float, seed: int = 0) -> np.ndarray:
 
 def test_friction_is_read_where_it_shows_and_the_noise_is_that_of_fresh_cases() -> None:
     friction = np.repeat(FRICTIONS, 10)
-    reading, explained = fit_reading(friction, felt(friction, 8.0))
+    reading, explained = fit_reading(friction, felt(friction, 8.0), range(60))
     assert reading is not None and explained > 0.8
     fresh = np.repeat(FRICTIONS, 500)
     columns = [EVIDENCE.index(name) for name in TOUCH]
@@ -86,16 +86,30 @@ def test_friction_is_read_where_it_shows_and_the_noise_is_that_of_fresh_cases() 
 
 def test_friction_that_does_not_show_or_was_hardly_tried_is_not_read() -> None:
     friction = np.repeat(FRICTIONS, 10)
-    assert fit_reading(friction, felt(friction, 0.0))[0] is None
-    assert fit_reading(friction[::6], felt(friction[::6], 8.0)) == (None, 0.0)
+    assert fit_reading(friction, felt(friction, 0.0), range(60))[0] is None
+    assert fit_reading(friction[::6], felt(friction[::6], 8.0), range(10)) == (None, 0.0)
+    assert fit_reading(friction, felt(friction, 8.0), [i % 3 for i in range(60)]) == (None, 0.0)
 
 
 def test_a_pregrasp_keeps_its_reading() -> None:
     friction = np.repeat(FRICTIONS, 10)
     rows = [
-        replace(row(0, held=True), evidence=tuple(evidence), case=i)
+        replace(row(0, held=True), evidence=tuple(evidence), case=i, seed=i)
         for i, evidence in enumerate(felt(friction, 8.0).tolist())
     ]
     found = measure_promises(rows, "vnb-once", LIBRARY[:1], friction.tolist())[0]
-    assert found.pregrasp.touch == fit_reading(friction, felt(friction, 8.0))[0].row()  # type: ignore[union-attr]
+    assert found.pregrasp.touch == fit_reading(friction, felt(friction, 8.0), range(60))[0].row()  # type: ignore[union-attr]
     assert found.explained > 0.8
+
+
+def test_what_only_a_seed_explains_is_no_reading() -> None:
+    """Six frictions at each of eight seeds; the quantities tell seeds apart, and friction only within each of them."""
+    rng = np.random.default_rng(0)
+    seeds = np.repeat(np.arange(8), 6)
+    friction = np.tile(FRICTIONS, 8)
+    evidence = np.zeros((48, len(EVIDENCE)))
+    for name in TOUCH:
+        evidence[:, EVIDENCE.index(name)] = rng.normal(size=8)[seeds] * (1.0 + np.log(friction)) + rng.normal(size=48)
+    reading, explained = fit_reading(friction, evidence, seeds.tolist())
+    assert reading is None or reading.noise > 0.5 * reading.slope
+    assert explained < 0.5

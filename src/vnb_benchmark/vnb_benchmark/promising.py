@@ -30,10 +30,12 @@ WIDTH = 0.25
 """Width in log friction over which neighbouring cases count."""
 PRIOR_CASES = 1.0
 """Cases at the share of all of the pre-grasp's that every friction starts with."""
-RIDGES = (0.3, 1.0, 3.0, 10.0)
+RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Ridge penalties of the reading of friction, on standardised quantities."""
 LEAST_READINGS = 16
 """Cases below which friction is not read."""
+LEAST_SEEDS = 4
+"""Seeds below which it is not."""
 _P_VALUE = 0.01
 """Of the relation between left-out readings and friction, above which there is none."""
 _LEAST_SPREAD = 0.02
@@ -67,7 +69,7 @@ def measure_promises(
     and come last.
 
     Args:
-        rows: Outcomes of ``METHOD@INDEX`` on the object.
+        rows: Outcomes of ``METHOD@INDEX``, or of ``METHOD`` wherever it began, on the object.
         method: Name of the method.
         library: The object's pre-grasps.
         friction: Effective friction of each row's case.
@@ -79,14 +81,20 @@ def measure_promises(
         raise ConfigError("promises: got outcomes of other splits, expected calibration only; bench --preset promises")
     measured, left = [], []
     for entry in library:
-        own = [(mu, row) for mu, row in zip(friction, rows, strict=True) if row.method == f"{method}{AT}{entry.index}"]
+        own = [
+            (mu, row)
+            for mu, row in zip(friction, rows, strict=True)
+            if row.method == f"{method}{AT}{entry.index}" or (row.method == method and row.pregrasp == entry.index)
+        ]
         if not own:
             left.append(Promised(entry, 0, 0))
             continue
         mus, held = np.array([mu for mu, _ in own]), np.array([robust(row) for _, row in own], dtype=np.float64)
         shares = tuple(round(float(s), 3) for s in _smooth(mus, held))
-        felt = [(mu, row.evidence) for mu, row in own if len(row.evidence) == len(EVIDENCE)]
-        reading, explained = fit_reading(np.array([mu for mu, _ in felt]), np.array([of for _, of in felt]))
+        felt = [(mu, row.evidence, row.seed) for mu, row in own if len(row.evidence) == len(EVIDENCE)]
+        reading, explained = fit_reading(
+            np.array([mu for mu, _, _ in felt]), np.array([of for _, of, _ in felt]), [seed for _, _, seed in felt]
+        )
         row = () if reading is None else reading.row()
         measured.append(Promised(replace(entry, robust=shares, touch=row), len(own), int(held.sum()), explained))
     if not measured:
@@ -106,31 +114,35 @@ def _smooth(friction: Array, success: Array) -> Array:
     return np.asarray((weights @ success + PRIOR_CASES * mean) / (weights.sum(-1) + PRIOR_CASES))
 
 
-def fit_reading(friction: Array, evidence: Array) -> tuple[FrictionReading | None, float]:
+def fit_reading(friction: Array, evidence: Array, seeds: Sequence[int]) -> tuple[FrictionReading | None, float]:
     """Return how to read log friction from touch, and the share of its variance that left-out readings explain.
 
-    A ridge regression makes the reading; offset, slope and noise are those of its predictions of cases that were left
-    out of it, so that the noise is not too small for how few the cases are.
+    A ridge regression makes the reading; offset, slope and noise are those of its predictions of seeds that were left
+    out of it. Cases of one seed share all but their friction, so that leaving out single ones would show the reading
+    the very pose error and mass that it is tried on.
 
     Args:
         friction: Effective friction of each case (n,).
         evidence: Evidence at the end of closing (n, len(EVIDENCE)).
+        seeds: Seed of each case (n,).
 
     Returns:
         None where there are too few cases or friction does not show.
     """
-    if len(friction) < LEAST_READINGS:
+    groups = np.unique(np.asarray(seeds), return_inverse=True)[1]
+    if len(friction) < LEAST_READINGS or groups.max() + 1 < LEAST_SEEDS:
         return None, 0.0
     target = np.log(friction)
     sensed = evidence[:, [EVIDENCE.index(name) for name in TOUCH]]
     centre, scale = sensed.mean(0), np.maximum(sensed.std(0), _LEAST_SPREAD)
     standard, about = (sensed - centre) / scale, target - target.mean()
     left_out, weights = min(
-        (_ridge(standard, about, penalty) for penalty in RIDGES), key=lambda fit: float(((fit[0] - about) ** 2).sum())
+        (_ridge(standard, about, groups, penalty) for penalty in RIDGES),
+        key=lambda fit: float(((fit[0] - about) ** 2).sum()),
     )
     line = linregress(about, left_out)
     explained = 1.0 - float(((left_out - about) ** 2).sum() / (about**2).sum())
-    if not (line.slope > 0.0 and line.pvalue < _P_VALUE):
+    if not (line.slope > 0.0 and line.pvalue < _P_VALUE and explained > 0.0):
         return None, explained
     residual = left_out - line.intercept - line.slope * about
     raw = weights / scale
@@ -141,11 +153,19 @@ def fit_reading(friction: Array, evidence: Array) -> tuple[FrictionReading | Non
     return FrictionReading.of(tuple(rounded)), explained
 
 
-def _ridge(standard: Array, about: Array, penalty: float) -> tuple[Array, Array]:
-    """Return left-out predictions (n,) and the weights of all cases, in closed form; a constant is not penalised."""
-    design = np.column_stack([np.ones(len(about)), standard])
-    penalties = np.diag([0.0] + [penalty] * standard.shape[1])
-    solve = np.linalg.solve(design.T @ design + penalties, design.T)
-    hat = design @ solve
-    fitted = hat @ about
-    return about - (about - fitted) / (1.0 - np.diag(hat)), (solve @ about)[1:]
+def _ridge(standard: Array, about: Array, groups: NDArray[np.int64], penalty: float) -> tuple[Array, Array]:
+    """Return left-out predictions (n,), group by group, and the weights of all cases."""
+    left_out = np.empty(len(about))
+    for group in np.unique(groups):
+        out = groups == group
+        weights, constant = _solve(standard[~out], about[~out], penalty)
+        left_out[out] = standard[out] @ weights + constant
+    return left_out, _solve(standard, about, penalty)[0]
+
+
+def _solve(standard: Array, about: Array, penalty: float) -> tuple[Array, float]:
+    """Return weights and constant of a ridge regression, whose constant is not penalised."""
+    centre, mean = standard.mean(0), float(about.mean())
+    x = standard - centre
+    weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (about - mean))
+    return weights, mean - float(centre @ weights)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from vnb_belief.friction import believed_friction
 from vnb_belief.layout import OBS_POSE, OBSERVATION_DIM
 from vnb_belief.touch import FrictionReading
 from vnb_grasp.errors import ConfigError
@@ -128,10 +129,12 @@ def test_friction_is_read_from_touch_once_closing_is_over_and_not_before() -> No
         )
         assert (read.evidence == plain.evidence) is not bool(read.stop_reason)
     assert read.stop_reason == plain.stop_reason == "settled"
-    grip = plain.evidence["grip"]
-    mean, std = plain.friction
-    precision = 1.0 / std**2 + 1.0 / 0.1**2
-    assert read.friction == pytest.approx(((mean / std**2 - grip / 0.1**2) / precision, precision**-0.5), rel=1e-6)
+    belief = given(5).belief
+    assert belief is not None
+    nodes, weights = believed_friction(reading.update(belief, tuple(plain.evidence[name] for name in TOUCH)))
+    mean = float(weights @ nodes.log())
+    assert read.friction == pytest.approx((mean, float(weights @ (nodes.log() - mean) ** 2) ** 0.5), rel=1e-6)
+    assert read.friction != pytest.approx(plain.friction, rel=1e-3)
     assert read.evidence["promise"] > plain.evidence["promise"]  # slippery: it is likelier to fail
     assert {name: read.evidence[name] for name in TOUCH} == {name: plain.evidence[name] for name in TOUCH}
 
