@@ -77,7 +77,9 @@ def running() -> Iterator[tuple[Any, CameraDriverNode, list[FakeCamera]]]:
     def node(**options: Any) -> CameraDriverNode:
         return CameraDriverNode(make, **options)
 
-    with nodes(DOMAIN, (node, {"camera": "wrist", "retry": 0.05})) as (observer, driver):
+    size = {"streams.width": 4, "streams.height": 3, "streams.color_width": 4, "streams.color_height": 3}
+    given = {"camera": "wrist", "retry": 0.05, "max_age": 0.0, **size}
+    with nodes(DOMAIN, (node, given)) as (observer, driver):
         yield observer, driver, made
 
 
