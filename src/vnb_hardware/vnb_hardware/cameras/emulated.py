@@ -195,7 +195,12 @@ class _SoftwareDevice:
         self._number += 1
         for (sensor, profile, size), pixels in zip(self._streams, (frame.depth, frame.color), strict=False):
             video = self._rs.software_video_frame()
-            video.stride, video.bpp, video.pixels, video.frame_number = pixels.shape[1] * size, size, pixels, self._number
+            video.stride, video.bpp, video.pixels, video.frame_number = (
+                pixels.shape[1] * size,
+                size,
+                pixels,
+                self._number,
+            )
             video.timestamp, video.domain = 1000.0 * frame.stamp, self._rs.timestamp_domain.system_time
             video.profile = profile.as_video_stream_profile()
             if size == 2:

@@ -176,7 +176,5 @@ def _require_mode(camera: EmulatedCamera, asked: dict[str, Any]) -> bool:
 
 def _halved(frame: CameraFrame) -> CameraFrame:
     lens = frame.depth_intrinsics
-    half = Intrinsics(
-        (lens.width + 1) // 2, (lens.height + 1) // 2, lens.fx / 2, lens.fy / 2, lens.cx / 2, lens.cy / 2
-    )
+    half = Intrinsics((lens.width + 1) // 2, (lens.height + 1) // 2, lens.fx / 2, lens.fy / 2, lens.cx / 2, lens.cy / 2)
     return replace(frame, depth=frame.depth[::2, ::2], depth_intrinsics=half)
