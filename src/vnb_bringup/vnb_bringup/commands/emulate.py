@@ -134,18 +134,17 @@ def _emulate_cameras(
         for camera in cameras:
             print(f"emulated camera {camera.serial}: {camera.name} at {drawn.server.address}")
         print(f"faults: {', '.join(NAMES)}", flush=True)
-        waited, until = 0.0, after + lasting if lasting else float("inf")
-        on = False
+        waited, on_at = 0.0, -1.0
         while not ended.wait(_WATCH) and not (seconds and waited >= seconds):
             waited += _WATCH
-            if faults and not on and after <= waited < until:
-                on = True
+            if faults and on_at < 0 and waited >= after:
+                on_at = waited
                 for camera in cameras:
                     for name in faults:
                         camera.faults.switch(name)
                 print(f"faults on: {', '.join(faults)}", flush=True)
-            if on and waited >= until:
-                on = False
+            elif faults and lasting and on_at >= 0 and waited >= on_at + lasting:
+                faults = ()
                 for camera in cameras:
                     camera.faults.clear()
                 print("faults off", flush=True)
