@@ -115,11 +115,14 @@ class DrawnCameras:
         self.drawn += 1
 
     def _prepare(self, scenario: Scenario) -> tuple[World, CameraRig]:
-        """Return a world of the scenario's hand and object, and its cameras."""
+        """Return a world in the scenario, and its cameras."""
         world, rig = self._world, self._rig
-        if world is not None and rig is not None and world.scenario == scenario:
-            return world, rig
-        if rig is not None:
+        if world is not None and rig is not None:
+            if world.scenario == scenario:
+                return world, rig
+            if (world.object.name, world.hand.name) == (scenario.object_name, scenario.hand):
+                world.reset(scenario)
+                return world, rig
             rig.close()
         self._world = world = World(scenario)
         self._rig = rig = CameraRig(world)

@@ -35,7 +35,10 @@ EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
     "supervisor": {"hand_deadline": 10.0, "tactile_deadline": 10.0, "arm_deadline": 10.0, "planner_deadline": 60.0},
     "decision": {"max_age": 8.0, "margin": 0.06, "settle": 1.0, "patience": 60.0},
     "planner": {"data_timeout": 60.0, "begin_timeout": 60.0},
-    **{name: {"max_age": 8.0, "streams.color_width": 0, "streams.color_height": 0} for name in CAMERA_DRIVERS},
+    **{
+        name: {"max_age": 8.0, "silence": 10.0, "streams.color_width": 0, "streams.color_height": 0}
+        for name in CAMERA_DRIVERS
+    },
     **{f"{camera}_pose_estimator": {"max_age": 8.0, "track_within": 4.0} for camera in CAMERAS},
     "pose_fusion": {"fusion.fresh": 8.0, "fusion.hold": 60.0},
 }

@@ -43,6 +43,7 @@ class CameraDriverConfig:
     max_age: float = parameter(
         1.0, "largest age of an image that is published [s]; 0 publishes all, whatever their stamps", 0.0, 60.0
     )
+    silence: float = parameter(0.5, "time without an image to publish from which on that is diagnosed [s]", 0.0, 60.0)
     autostart: str = parameter("no", "transitions at start: no, configure or activate")
 
 
@@ -63,6 +64,7 @@ class CameraDriverNode(DeviceNode):
         self._make = make_camera or CAMERAS[config.kind]
         self._camera: Camera | None = None
         self._check = FrameCheck(config.streams, config.max_age)
+        self._image_at = 0.0
         self._publishing = threading.Event()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,6 +84,7 @@ class CameraDriverNode(DeviceNode):
         self._camera = camera = self._make(self.config.streams)
         self.get_logger().info(f"camera {self.config.camera}: {camera.open()}")
         self._ending.clear()
+        self._image_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, args=(camera,), name="camera", daemon=True)
         self._thread.start()
 
@@ -118,7 +121,9 @@ class CameraDriverNode(DeviceNode):
                     self._publish(camera)
                     well = True
                 except SilenceError as error:
-                    self.diagnose(error.code, str(error))
+                    well = time.monotonic() - self._image_at < self.config.silence
+                    if not well:
+                        self.diagnose(error.code, str(error))
                 except LinkError as error:
                     if not lost:
                         self.diagnose(error.code, str(error))
@@ -129,6 +134,7 @@ class CameraDriverNode(DeviceNode):
     def _publish(self, camera: Camera) -> None:
         frame = camera.read(_READ_TIMEOUT)
         self._check.require(frame, time.time())
+        self._image_at = time.monotonic()
         if not self._publishing.is_set():
             return
         for topic, pair in camera_messages(frame, self.config.camera, stamp_from_seconds(frame.stamp)).items():
