@@ -113,5 +113,5 @@ def _lens(given: Any) -> Intrinsics:
             f"emulated camera: got the intrinsics {given!r}, expected width, height, fx, fy, cx, cy and at most "
             f"{MOST_PIXELS} pixels"
         )
-    width, height, *rest = given
-    return Intrinsics(int(width), int(height), *(float(value) for value in rest))
+    width, height, fx, fy, cx, cy = given
+    return Intrinsics(int(width), int(height), float(fx), float(fy), float(cx), float(cy))
