@@ -175,9 +175,9 @@ class _SoftwareDevice:
         self._device.register_info(rs.camera_info.serial_number, settings.serial)
         self._device.register_info(rs.camera_info.name, "emulated RealSense")
         self._streams = []
-        lenses = ((rs.stream.depth, rs.format.z16, frame.depth_intrinsics, 2),)
+        lenses = [(rs.stream.depth, rs.format.z16, frame.depth_intrinsics, 2)]
         if frame.color_intrinsics is not None:
-            lenses += ((rs.stream.color, rs.format.rgb8, frame.color_intrinsics, 3),)
+            lenses.append((rs.stream.color, rs.format.rgb8, frame.color_intrinsics, 3))
         for number, (kind, form, lens, size) in enumerate(lenses):
             sensor = self._device.add_sensor(kind.name)
             if kind == rs.stream.depth:
@@ -193,7 +193,8 @@ class _SoftwareDevice:
     def take(self, frame: CameraFrame) -> None:
         """Hand images over."""
         self._number += 1
-        for (sensor, profile, size), pixels in zip(self._streams, (frame.depth, frame.color), strict=False):
+        images: list[Any] = [frame.depth] if frame.color is None else [frame.depth, frame.color]
+        for (sensor, profile, size), pixels in zip(self._streams, images, strict=True):
             video = self._rs.software_video_frame()
             video.stride, video.bpp, video.pixels, video.frame_number = (
                 pixels.shape[1] * size,
