@@ -35,7 +35,7 @@ def receive(bus: HandBus) -> tuple[int, bytes]:
     raise AssertionError("no frame within 20 s")
 
 
-@pytest.mark.parametrize("damaged", [b"t", b"t02", b"t027", b"tzzz701", b"t02770x", b"T0000", b"\x00\xff", b"t027G"])
+@pytest.mark.parametrize("damaged", [b"t", b"t02", b"t027", b"tzzz701", b"t02770x", b"T0000", b"t027G"])
 def test_a_damaged_line_is_ignored(adapter: tuple[int, HandBus], damaged: bytes) -> None:
     master, bus = adapter
     os.write(master, damaged + b"\r" + b"t027701FFFEFDFCFBFA\r")
