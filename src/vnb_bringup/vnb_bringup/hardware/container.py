@@ -62,8 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_in_child(names: Sequence[str], parameters: Mapping[str, Mapping[str, Any]], domain: int) -> None:
     """Run nodes in a process of :mod:`.children` until SIGINT, or until the process that wants them has died."""
     import os
+    import signal
     import threading
 
+    # Whoever is started in the background has SIGINT ignored: one that comes before the nodes' own would be lost.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     main(container_command(names, parameters)[2:])
