@@ -209,6 +209,8 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=30.0, help="longest time that ending may take [s]")
     parser.add_argument("--forked", action="store_true", help="fork the drivers' process: quicker")
     given = parser.parse_args()
+    for mine in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(mine, signal.default_int_handler)  # leave no process, also where the shell ignores interrupts
     rng = np.random.default_rng(given.seed)
     failed = 0
     for run in range(given.runs):
