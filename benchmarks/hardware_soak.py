@@ -33,7 +33,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_msgs.msg import Bool
 from vnb_msgs.action import MoveArm
@@ -43,6 +42,7 @@ from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.processes import ros_arguments, stop_processes
 from vnb_grasp.description import load_arm
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.action_client import LockedActionClient
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.run import spinning
 from vnb_hardware.emulators.arm import ArmEmulator
@@ -122,10 +122,16 @@ class CountingHand(EmulatedHand):
 
 
 class Operator(VnbNode):
-    """Moves hand and arm, and listens."""
+    """Moves hand and arm, and listens.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        patience: Factor of the time that nodes have to answer.
+        options: For the node.
+    """
+
+    def __init__(self, patience: float, **options: Any) -> None:
         super().__init__("soak", **options)
+        self.answer_time = patience * START_TIME
         group = ReentrantCallbackGroup()
         self.problems: list[str] = []
         self.arm_values: dict[str, str] = {}
@@ -134,7 +140,7 @@ class Operator(VnbNode):
         self._commands = self.create_publisher(HandCommand, "hand/command", qos.COMMAND)
         self.create_subscription(Bool, "safety/hold", self._on_heartbeat, qos.COMMAND, callback_group=group)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.CHAIN, callback_group=group)
-        self._moves = ActionClient(self, MoveArm, "arm/move", callback_group=group)
+        self._moves = LockedActionClient(self, MoveArm, "arm/move", callback_group=group)
         self._group = group
 
     def _on_heartbeat(self, message: Bool) -> None:
@@ -159,26 +165,26 @@ class Operator(VnbNode):
         """Return the answer of a service; raises :class:`TimeoutError`."""
         client = self.create_client(kind, name, callback_group=self._group)
         try:
-            if not client.wait_for_service(START_TIME):
+            if not client.wait_for_service(self.answer_time):
                 raise TimeoutError(f"no service {name}")
-            return wait(client.call_async(request), name)
+            return wait(client.call_async(request), name, self.answer_time)
         finally:
             self.destroy_client(client)
 
     def move(self, positions: np.ndarray) -> Any:
         """Move the arm and return the result."""
-        if not self._moves.wait_for_server(START_TIME):
+        if not self._moves.wait_for_server(self.answer_time):
             raise TimeoutError("no action arm/move")
         goal = MoveArm.Goal(kind=MoveArm.Goal.JOINT, positions=positions.tolist(), speed_scale=0.15)
-        handle = wait(self._moves.send_goal_async(goal), "arm/move")
-        return wait(handle.get_result_async(), "arm/move").result
+        handle = wait(self._moves.send_goal_async(goal), "arm/move", self.answer_time)
+        return wait(handle.get_result_async(), "arm/move", self.answer_time).result
 
 
-def wait(future: Any, what: str) -> Any:
+def wait(future: Any, what: str, timeout: float) -> Any:
     """Return a future's result; raises :class:`TimeoutError`."""
     done = threading.Event()
     future.add_done_callback(lambda _: done.set())
-    if not done.wait(START_TIME):
+    if not done.wait(timeout):
         raise TimeoutError(f"no answer of {what}")
     return future.result()
 
@@ -237,7 +243,7 @@ def planner() -> Iterator[None]:
 
 def activate(operator: Operator) -> None:
     """Connect and activate both drivers anew and see them quiet for a while; raises :class:`TimeoutError`."""
-    due = time.monotonic() + 2 * START_TIME
+    due = time.monotonic() + 2 * operator.answer_time
     while time.monotonic() < due:
         for steps in (CONNECT, ACTIVATE):
             for name, (state, transition) in product(DRIVERS, steps):
@@ -269,11 +275,14 @@ def soak(seconds: float, operator: Operator, hand: CountingHand, processes: dict
     def swing() -> None:
         side = 1.0
         while not ended.is_set():
-            done = operator.move(home + np.array([side * SWING, 0, 0, 0, 0, 0]))
+            try:
+                problem = operator.move(home + np.array([side * SWING, 0, 0, 0, 0, 0])).error_message
+            except TimeoutError as error:
+                problem = str(error)
             result.motions += 1
-            if done.error_code:
-                result.failed_motions.append(done.error_message)
-                time.sleep(1.0)
+            if problem:
+                result.failed_motions.append(problem)
+                ended.wait(1.0)
             side = -side
 
     def close_fingers() -> None:
@@ -308,7 +317,7 @@ def soak(seconds: float, operator: Operator, hand: CountingHand, processes: dict
         last, counted, operator.gap = now, new, 0.0
     ended.set()
     for thread in threads:
-        thread.join(START_TIME)
+        thread.join(operator.answer_time)
     result.seconds = last - begin
     result.problems = sorted(set(result.problems))
     result.missed_states = int(operator.arm_values.get("missed_frames", -1))
@@ -376,7 +385,7 @@ def main() -> int:
         arm = stack.enter_context(ArmEmulator(ports=(0, 0, 0, 0)))
         processes = stack.enter_context(drivers(arguments.domain, port.path, arm, arguments.patience))
         context = stack.enter_context(open_context(arguments.domain))
-        operator = Operator(context=context)
+        operator = Operator(arguments.patience, context=context)
         stack.callback(operator.destroy_node)
         stack.enter_context(spinning(context, [operator]))
         activate(operator)

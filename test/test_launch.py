@@ -17,7 +17,7 @@ from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch_ros.actions import Node
 
 from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES
-from vnb_bringup.hardware.roster import NODES
+from vnb_bringup.hardware.roster import CAMERA_DRIVERS, CAMERA_NODES, NODES
 
 pytestmark = pytest.mark.ros
 
@@ -73,3 +73,23 @@ def test_the_hardware_launch_starts_every_node_and_moves_nothing_by_itself() -> 
     for argument in arguments.values():
         argument.execute(context)
     assert {node.node_executable for node in module._nodes(context)} == {node.executable for node in NODES.values()}
+
+
+@pytest.mark.parametrize("cameras", ["drivers", "nodes"])
+def test_the_hardware_launch_takes_the_pose_from_cameras(cameras: str) -> None:
+    module = load("hardware")
+    context = LaunchContext()
+    for argument in module.generate_launch_description().entities:
+        if isinstance(argument, DeclareLaunchArgument):
+            argument.execute(context)
+    context.launch_configurations.update(cameras=cameras, d435i_serial="42", astra_depth="/side/depth/image_raw")
+    started = {node._Node__node_name: node for node in module._nodes(context)}
+    left_out = set() if cameras == "drivers" else set(CAMERA_DRIVERS)
+    assert set(started) == (set(NODES) | set(CAMERA_NODES)) - left_out
+    remapped = {
+        "".join(part.perform(context) for part in old): "".join(part.perform(context) for part in new)
+        for old, new in started["astra_pose_estimator"]._Node__remappings
+    }
+    assert remapped["arm/joint_states"] == "arm/driver/joint_states"
+    expected = "/side/depth/image_raw" if cameras == "nodes" else None
+    assert remapped.get("astra/depth/image_rect_raw") == expected

@@ -24,13 +24,28 @@ def test_an_emulated_hand_says_where_it_is_and_ends(capsys: pytest.CaptureFixtur
     assert "emulated L6 hand, slcan at /dev/" in capsys.readouterr().out
 
 
+@pytest.mark.render
+def test_emulated_cameras_say_where_they_are_and_end(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--free-ports", "--object", "cube", "--fault", "stall", "--fault-for", "0.2", "--seconds", "0.6"]
+    assert main(["emulate", "cameras", *options]) == 0
+    said = capsys.readouterr().out
+    assert "emulated camera astra: Orbbec Astra Pro Plus at 127.0.0.1:" in said
+    assert "emulated camera d435i: Intel RealSense D435i at 127.0.0.1:" in said
+    assert said.index("faults on: stall") < said.index("faults off")
+
+
+def test_cameras_before_an_unknown_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emulate", "cameras", "--free-ports", "--object", "pyramid"]) == 2
+    assert "pyramid" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["emulate", "monitor"])
 def test_unknown_devices(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "leg"]) == 2
     assert "expected one of: hand, arm" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("device", ["hand", "arm"])
+@pytest.mark.parametrize("device", ["hand", "arm", "cameras"])
 def test_unknown_faults(device: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["emulate", device, "--fault", "rust", "--seconds", "0.1"]) == 1
     assert "rust" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -60,9 +61,9 @@ def require_stopped(rig: ArmRig, at: float) -> None:
     assert MOTIONS.isdisjoint(rig.emulator.wire.methods(last))
 
 
-def require_in_time(rig: ArmRig, at: float) -> None:
+def require_in_time(rig: ArmRig, at: float, which: Callable[[Sent], bool] = is_stop) -> None:
     """From the detection to the stop on the wire it took no longer than promised."""
-    stop = rig.emulator.wire.wait_for(is_stop, at, 5.0)
+    stop = rig.emulator.wire.wait_for(which, at, 5.0)
     assert stop is not None
     assert stop.at - rig.driver.fault_at < HOLD_WITHIN
 
@@ -189,6 +190,7 @@ def test_a_bad_answer_to_a_motion_ends_in_a_hold(name: str, kind: type[VnbError]
         rig.emulator.inject(name)
         with pytest.raises(kind):
             rig.driver.run(plan, lambda: False, lambda *_: None)
+        require_in_time(rig, at, is_any_stop)
         assert rig.emulator.wire.wait_for(is_text_stop, at, 5.0) is not None
         assert rig.emulator.wire.methods(at).count("MoveJ") == 1
         assert rig.driver.phase is Phase.HOLD

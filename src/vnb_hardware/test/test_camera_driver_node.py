@@ -45,7 +45,7 @@ class FakeCamera:
     """Gives the same frame again and again, and can be unplugged."""
 
     def __init__(self, settings: CameraSettings) -> None:
-        self.plugged, self.silent, self.opened = threading.Event(), threading.Event(), 0
+        self.plugged, self.silent, self.opened, self.reads = threading.Event(), threading.Event(), 0, 0
         self.plugged.set()
 
     def open(self) -> str:
@@ -56,6 +56,7 @@ class FakeCamera:
 
     def read(self, timeout: float) -> CameraFrame:
         time.sleep(0.02)
+        self.reads += 1
         if not self.plugged.is_set():
             raise LinkError("the camera is gone")
         if self.silent.is_set():
@@ -77,7 +78,9 @@ def running() -> Iterator[tuple[Any, CameraDriverNode, list[FakeCamera]]]:
     def node(**options: Any) -> CameraDriverNode:
         return CameraDriverNode(make, **options)
 
-    with nodes(DOMAIN, (node, {"camera": "wrist", "retry": 0.05})) as (observer, driver):
+    size = {"streams.width": 4, "streams.height": 3, "streams.color_width": 4, "streams.color_height": 3}
+    given = {"camera": "wrist", "retry": 0.05, "max_age": 0.0, **size}
+    with nodes(DOMAIN, (node, given)) as (observer, driver):
         yield observer, driver, made
 
 
@@ -128,9 +131,10 @@ def test_a_life() -> None:
         until(lambda: images and infos, "images")
         assert (images[0].header.stamp.sec, images[0].header.stamp.nanosec) == (12, 500_000_000)
         assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
-        time.sleep(0.1)
+        done = made[0].reads
+        until(lambda: made[0].reads > done + 10, "what was on its way")
         count = len(images)
-        time.sleep(0.2)
+        until(lambda: made[0].reads > done + 20, "images that nobody gets")
         assert len(images) == count
         assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
         assert not made[0].plugged.is_set()

@@ -25,6 +25,10 @@ PATIENT = HandSettings(silence=1.5, stuck_time=3.0)
 """For machines that are busy with other work; when exactly a hand counts as silent is tested in test_hand_core.py."""
 
 
+HOLD_WITHIN = 0.1
+"""From the detection of a fault to the hold on the wire: what the driver promises [s]."""
+
+
 class Rig:
     """A driver and an emulated hand on one bus."""
 
@@ -39,6 +43,15 @@ class Rig:
 
     def positions(self, since: int = 0) -> list[bytes]:
         return [data for _, data in list(self.hand.heard)[since:] if data[0] == FrameType.POSITION]
+
+    def require_hold_in_time(self) -> None:
+        """The hold came in time after the detection, and no other position since."""
+        at = self.driver.held_at
+        sent = [(when, data) for when, data in list(self.hand.heard) if when >= at and data[0] == FrameType.POSITION]
+        hold = sent[-1][1]
+        first = next(i for i, (_, data) in enumerate(sent) if data == hold)  # what was on its way may come before it
+        assert sent[first][0] - at < HOLD_WITHIN
+        assert {data for _, data in sent[first:]} == {hold}
 
     def closing(self, until: Callable[[], bool], timeout: float = 30.0) -> None:
         """Close the fingers until something happens."""
@@ -147,6 +160,9 @@ def test_a_fault_while_moving_holds_the_hand_until_it_is_enabled_again(
         r.closing(lambda: bool(r.faults))
         assert isinstance(r.faults[0], FAULTS[name])
         assert r.driver.state().mode is Mode.HOLD
+        if name != "bus_off":  # which carries nothing; the hold is sent on until it does
+            r.closing(lambda: len([when for when, _ in list(r.hand.heard) if when >= r.driver.held_at]) > 5)
+            r.require_hold_in_time()
         r.hand.faults.bus_off = r.hand.faults.silent = False
         r.hand.faults.delay = 0.0
         heard = len(r.hand.heard)
@@ -160,6 +176,29 @@ def test_a_fault_while_moving_holds_the_hand_until_it_is_enabled_again(
         time.sleep(0.4)  # a round of health questions
         r.driver.enable()
         assert r.driver.state().mode is Mode.ENABLED
+
+
+@pytest.mark.parametrize("name", ["drop_rows", "imposters", "foreign", "swap_fingers"])
+def test_what_is_no_fault_of_the_hand_neither_misleads_nor_stops_it(request: pytest.FixtureRequest, name: str) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        r.closing(r.moved)
+        before = r.driver.state()
+        r.hand.faults.switch(name)
+        closed = r.driver.core.table.from_raw((0,) * 6)
+        seen: list[float] = []
+
+        def noticed() -> bool:
+            now = r.driver.state()
+            seen.append(float(np.abs(now.q - closed).max()))
+            counted = {"drop_rows": now.dropped_rows - before.dropped_rows, "foreign": now.foreign - before.foreign}
+            return counted.get(name, len(seen)) > 10
+
+        r.closing(noticed)
+        assert min(seen) > 0.2, "a frame of zeros reads as closed"
+        assert r.driver.state().mode is Mode.ENABLED and not r.faults
+        assert_allclose(r.driver.state().q, r.hand.read(time.monotonic()).q, atol=0.1)
 
 
 def test_hold_from_another_thread(request: pytest.FixtureRequest) -> None:
@@ -180,6 +219,8 @@ def test_hold_from_another_thread(request: pytest.FixtureRequest) -> None:
             time.sleep(0.01)
         r.driver.hold(None, "emergency stop")
         mover.join(2.0)
+        time.sleep(0.1)
+        r.require_hold_in_time()
         assert "emergency stop" in str(failed[0])
         assert not r.faults, "who holds it knows"
         assert (r.driver.state().q < 0.7).all()

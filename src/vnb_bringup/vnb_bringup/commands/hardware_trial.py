@@ -40,6 +40,10 @@ def main(
     judge: Annotated[
         str, typer.Option(help="Topic of the object's pose that slip is judged by.")
     ] = "object_pose/measured",
+    pose_source: Annotated[
+        str,
+        typer.Option(help="Beside emulated devices: sensor (with a stated error), or the emulated cameras."),
+    ] = "sensor",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the emulated scenario.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of records and report; trials are added to it.")] = Path(
         "out/hardware"
@@ -53,14 +57,16 @@ def main(
     """
     from vnb_bringup.hardware.protocol import HardwareTrial, append, load, report
     from vnb_bringup.report.local import TrialSettings
+    from vnb_sim_bridge.conditions import Conditions
 
     if hardware not in ROBOTS:
         raise typer.BadParameter(f"got {hardware!r}, expected one of: {', '.join(ROBOTS)}", param_hint="--hardware")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the drivers hold before this process goes
     with known_names():
         _check(object_name, hand, method)
+        conditions = Conditions(pose_source=pose_source)
     trials = [HardwareTrial(object_name, method, _offset(text), hardware) for text in offset or ["0,0"]]
-    settings = TrialSettings(method, belief, beta)
+    settings = TrialSettings(method, belief, beta, conditions=conditions)
     if hardware == "emulated":
         results = _emulated(trials, settings, seed)
     else:

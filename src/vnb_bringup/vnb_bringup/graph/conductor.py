@@ -304,6 +304,10 @@ class TrialConductor(VnbNode):
         ):
             self._until(action.server_is_ready, due - time.monotonic(), f"action {name}")
 
+    def wait_for_readings(self, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until arm and object have been seen once; raises :class:`Refusal` with code TIMEOUT."""
+        self._until(lambda: self._estimate is not None, timeout, "readings of arm and object")
+
     def reset(self, scenario: Scenario) -> None:
         """Reset the world to a scenario; raises :class:`Refusal` with the server's code."""
         with self._arrived:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from vnb_bringup.hardware.roster import NODES
+from vnb_bringup.hardware.roster import CAMERA_NODES, NODES
 
 _STOP_TIME = 15.0
 
@@ -17,7 +17,8 @@ _STOP_TIME = 15.0
 def start(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:
     """Start a process that calls a function of some module."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*(node.module for node in NODES.values()), "vnb_bringup.hardware.robot_process"])
+    modules = {node.module for node in (NODES | CAMERA_NODES).values()}
+    context.set_forkserver_preload([*sorted(modules), "vnb_bringup.hardware.robot_process"])
     process = context.Process(target=target, args=arguments, daemon=True)
     process.start()
     return process

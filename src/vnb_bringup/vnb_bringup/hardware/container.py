@@ -19,25 +19,29 @@ _INTERRUPTED = 130
 def node_class(name: str) -> Callable[[], VnbNode]:
     """Return the class of a node; raises :class:`UnknownNameError`."""
     import importlib
+    from functools import partial
 
-    from vnb_bringup.hardware.roster import NODES
+    from vnb_bringup.hardware.roster import CAMERA_NODES, NODES
     from vnb_grasp.errors import UnknownNameError
 
-    if name not in NODES:
-        raise UnknownNameError("node of the hardware graph", name, NODES)
-    node: Callable[[], VnbNode] = getattr(importlib.import_module(NODES[name].module), NODES[name].node)
-    return node
+    known = NODES | CAMERA_NODES
+    if name not in known:
+        raise UnknownNameError("node of the hardware graph", name, known)
+    node: Callable[..., VnbNode] = getattr(importlib.import_module(known[name].module), known[name].node)
+    return partial(node, node_name=name) if known[name].shared else node
 
 
 def container_command(names: Sequence[str], parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the command that runs nodes with their remappings and parameters."""
-    from vnb_bringup.hardware.roster import NODES
+    from vnb_bringup.hardware.roster import CAMERA_NODES, NODES
 
     command = [sys.executable, "-m", "vnb_bringup.hardware.container", *names, "--ros-args"]
     for name in names:
-        for topic, other in NODES[name].remappings.items():
+        for topic, other in (NODES | CAMERA_NODES)[name].remappings.items():
             command += ["-r", f"{name}:{topic}:={other}"]
         for key, value in parameters.get(name, {}).items():
+            if value == "":
+                continue  # rcl takes no empty value; it is every such parameter's default
             text = str(value).lower() if isinstance(value, bool) else str(value)
             command += ["-p", f"{name}:{key}:={text}"]
     return command
@@ -58,8 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_in_child(names: Sequence[str], parameters: Mapping[str, Mapping[str, Any]], domain: int) -> None:
     """Run nodes in a process of :mod:`.children` until SIGINT, or until the process that wants them has died."""
     import os
+    import signal
     import threading
 
+    # Whoever is started in the background has SIGINT ignored: one that comes before the nodes' own would be lost.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     main(container_command(names, parameters)[2:])

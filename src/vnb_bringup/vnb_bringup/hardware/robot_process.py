@@ -7,6 +7,8 @@ import signal
 from multiprocessing.connection import Connection
 from types import TracebackType
 
+from rclpy.parameter import Parameter
+
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.hardware import children
 from vnb_bringup.hardware.emulated import emulated_robot
@@ -33,11 +35,12 @@ class RobotProcess:
         scenario: First one.
         domain: ROS domain.
         film: Take pictures.
+        cameras: Whether it has cameras, too; else a sensor says where the object is.
     """
 
-    def __init__(self, scenario: Scenario, domain: int, *, film: bool = False) -> None:
+    def __init__(self, scenario: Scenario, domain: int, *, film: bool = False, cameras: bool = False) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        self._process = children.start(_serve, scenario, domain, film, theirs)
+        self._process = children.start(_serve, scenario, domain, film, cameras, theirs)
         theirs.close()
         self._connections: Connections | None = None
         self._film: Film | None = None
@@ -89,15 +92,16 @@ class RobotProcess:
             self._process.join()
 
 
-def _serve(scenario: Scenario, domain: int, film: bool, pipe: Connection) -> None:
+def _serve(scenario: Scenario, domain: int, film: bool, cameras: bool, pipe: Connection) -> None:
     """Run the robot until the other end says so, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     filmer = Filmer()
     try:
         bridge = ObservedBridge(scenario, observers=(filmer,) if film else ())
-        with emulated_robot(bridge) as robot, open_context(domain) as context:
-            node = EmulatedRobotNode(robot.plant, context=context)
+        source = Parameter("pose_source", value="cameras" if cameras else "sensor")
+        with emulated_robot(bridge, cameras) as robot, open_context(domain) as context:
+            node = EmulatedRobotNode(robot.plant, context=context, parameter_overrides=[source])
             try:
                 with spinning(context, [node]):
                     pipe.send(robot.connections)

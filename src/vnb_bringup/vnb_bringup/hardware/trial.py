@@ -19,7 +19,7 @@ from vnb_bringup.hardware.emulated import EMULATED_DEADLINES
 from vnb_bringup.hardware.operator_node import START_TIMEOUT, OperatorNode
 from vnb_bringup.hardware.protocol import HardwareTrial
 from vnb_bringup.hardware.robot_process import RobotProcess
-from vnb_bringup.hardware.roster import PROCESSES, Connections, hardware_parameters
+from vnb_bringup.hardware.roster import CAMERA_PROCESSES, PROCESSES, Connections, hardware_parameters
 from vnb_bringup.hardware.trial_conductor import HardwareConductor
 from vnb_bringup.report.local import TrialSettings
 from vnb_bringup.report.record import StepRecord, TrialRecord
@@ -49,27 +49,41 @@ def run_emulated_trial(
 
     Args:
         scenario: What is drawn.
-        settings: Method, belief and the rest.
+        settings: Method, belief and the rest; the pose is the cameras' or a sensor's, as the conditions say.
         film: Take pictures; the film is empty if not.
         on_step: Called after every decision.
         on_phase: Called with ``approach``, ``closing``, ``lift`` and ``tests`` as each begins.
         max_steps: Decision steps at most; 0 leaves it to the method.
 
     Raises:
-        ConfigError: If the conditions are not the ordinary ones.
+        ConfigError: If the conditions are not the ordinary ones, but for the source of poses.
         VnbError: If a driver does not come up.
     """
-    if settings.conditions != Conditions():
-        raise ConfigError(f"emulated hardware has ordinary conditions, got {settings.conditions}; use the simulator")
-    graph = GraphSettings(scenario.object_name, scenario.hand, settings.belief, settings.checkpoint, lockstep=False)
-    with own_domain() as domain, RobotProcess(scenario, domain, film=film) as robot:
+    graph, cameras = _graph_of(scenario, settings)
+    with own_domain() as domain, RobotProcess(scenario, domain, film=film, cameras=cameras) as robot:
         make = partial(TrialConductor, graph)
         with emulated_graph(graph, robot.connections, domain, make) as (conductor, operator):
             conductor.wait_for_servers(START_TIMEOUT)
             operator.activate()
+            conductor.wait_for_readings(START_TIMEOUT)
             record = conductor.run(scenario, settings, on_step=on_step, on_phase=on_phase, max_steps=max_steps)
             operator.deactivate()
         return replace(record, versions={**record.versions, "robot": "emulated hardware"}), robot.end()
+
+
+def _graph_of(scenario: Scenario, settings: TrialSettings) -> tuple[GraphSettings, bool]:
+    """Return the settings of the graph, and whether cameras see the object; raises :class:`ConfigError`."""
+    if replace(settings.conditions, pose_source="sensor") != Conditions():
+        raise ConfigError(f"emulated hardware has ordinary conditions, got {settings.conditions}; use the simulator")
+    graph = GraphSettings(
+        scenario.object_name,
+        scenario.hand,
+        settings.belief,
+        settings.checkpoint,
+        lockstep=False,
+        conditions=settings.conditions,
+    )
+    return graph, settings.conditions.pose_source == "cameras"
 
 
 def run_emulated_hardware_trials(
@@ -88,12 +102,13 @@ def run_emulated_hardware_trials(
         on_phase: Called with the name of each part of a trial as it begins.
     """
     drawn = draw_scenario(trials[0].object_name, "nominal", seed)
-    graph = GraphSettings(drawn.object_name, drawn.hand, settings.belief, settings.checkpoint, lockstep=False)
-    with own_domain() as domain, RobotProcess(drawn, domain) as robot:
+    graph, cameras = _graph_of(drawn, settings)
+    with own_domain() as domain, RobotProcess(drawn, domain, cameras=cameras) as robot:
         make = partial(HardwareConductor, graph)
         with emulated_graph(graph, robot.connections, domain, make) as (conductor, operator):
             conductor.wait_for_servers(START_TIMEOUT)
             operator.activate()
+            conductor.wait_for_readings(START_TIMEOUT)
             for trial in trials:
                 x, y = (1e-3 * value for value in trial.offset)
                 conductor.reset(replace(drawn, object_x=drawn.object_x + x, object_y=drawn.object_y + y))
@@ -146,11 +161,11 @@ def hardware_processes(
         more: Further parameters by node.
     """
     parameters = hardware_parameters(settings, connections)
-    for name, values in (more or {}).items():
-        parameters[name].update(values)
+    for name, values in parameters.items():
+        values.update((more or {}).get(name, {}))
     processes: list[ForkServerProcess] = []
     try:
-        for names in PROCESSES:
+        for names in PROCESSES + (CAMERA_PROCESSES if connections.cameras.source == "drivers" else ()):
             processes.append(children.start(run_in_child, names, parameters, domain))
         yield
     finally:

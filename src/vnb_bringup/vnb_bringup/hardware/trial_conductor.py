@@ -106,7 +106,7 @@ class HardwareConductor(TrialConductor):
         due = time.monotonic() + timeout
         for action, name in ((self._arm, "arm/move"), (self._hand, "hand/move"), (self._grasp, "execute_grasp")):
             self._until(action.server_is_ready, due - time.monotonic(), f"action {name}")
-        self._until(lambda: self._estimate is not None, due - time.monotonic(), "readings of arm and object")
+        self.wait_for_readings(due - time.monotonic())
 
     def _perceive(self, scene: PlanningScene) -> tuple[Pose, Array]:
         """Return object pose and arm angles of an object that rests.
@@ -200,7 +200,9 @@ class HardwareConductor(TrialConductor):
         return seen
 
     def _on_pose(self, message: ObjectPose) -> None:
-        """Note the hand's and the object's pose of a moment while somebody watches."""
+        """Note the hand's and the object's pose of a moment while somebody watches, if the object was seen then."""
+        if message.status != ObjectPose.OK:
+            return
         with self.border(), self._lock:
             arm, kinematics = self._arm_now, self._kinematics
             if self._seen is None or arm is None or kinematics is None:

@@ -9,11 +9,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vnb_grasp.errors import ConfigError
+from vnb_grasp.errors import ConfigError, LinkError, SilenceError
 from vnb_grasp.registry import Registry
 
 DEPTH_UNIT = 0.001
 """Unit of depth images [m]: millimetres in 16 bits, 0 = no reading, as in REP 118."""
+
+EMULATOR_PORT = 20050
+"""Where ``./vnb emulate cameras`` listens."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class CameraSettings:
         width, height: Of the depth image [pixels].
         color_width, color_height: Of the colour image [pixels]; 0 = no colour.
         rate: Images per second.
+        address: HOST:PORT of the emulator, of emulated cameras only.
     """
 
     serial: str = ""
@@ -73,6 +77,7 @@ class CameraSettings:
     color_width: int = 640
     color_height: int = 480
     rate: int = 30
+    address: str = f"127.0.0.1:{EMULATOR_PORT}"
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "rate"):
@@ -126,6 +131,46 @@ class HostClock:
             self._offset = min(self._offset + self._relax * (device - self._at), arrival - device)
         self._at = device
         return device + self._offset
+
+
+class FrameCheck:
+    """Refuses images that are not what was asked for, or not of now.
+
+    Args:
+        settings: That the camera was opened with.
+        max_age: Largest age of an image [s]; 0 = any.
+    """
+
+    def __init__(self, settings: CameraSettings, max_age: float) -> None:
+        self._settings, self._max_age = settings, max_age
+
+    def require(self, frame: CameraFrame, now: float) -> None:
+        """Return if the images may be used.
+
+        Args:
+            frame: The images.
+            now: UNIX time [s].
+
+        Raises:
+            LinkError: If they have another size: open the camera again.
+            SilenceError: If they are too old, or of the future.
+        """
+        settings = self._settings
+        wanted: list[tuple[str, NDArray[np.uint8] | NDArray[np.uint16] | None, tuple[int, ...]]] = [
+            ("depth", frame.depth, (settings.height, settings.width))
+        ]
+        if settings.color_width:
+            wanted.append(("colour", frame.color, (settings.color_height, settings.color_width, 3)))
+        for what, pixels, shape in wanted:
+            got = None if pixels is None else pixels.shape
+            if got != shape:
+                raise LinkError(f"{what} image: got shape {got}, expected {shape}; the camera is opened again")
+        age = now - frame.stamp
+        if self._max_age > 0 and abs(age) > self._max_age:
+            raise SilenceError(
+                f"the image is {abs(age):.2f} s {'old' if age > 0 else 'in the future'}, the limit is "
+                f"{self._max_age} s; look at the camera's clock and the load of this machine"
+            )
 
 
 CAMERAS: Registry[type] = Registry("camera")

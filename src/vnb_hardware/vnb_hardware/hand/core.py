@@ -35,6 +35,9 @@ class HandCore:
     Args:
         settings: Of the driver.
         hand: Description; None takes the one that belongs to the joint table.
+
+    Attributes:
+        held_at: When an enabled hand was last put on hold, on the clock of the calls [s]; 0 if it never was.
     """
 
     def __init__(self, settings: HandSettings, hand: HandDescription | None = None) -> None:
@@ -45,6 +48,7 @@ class HandCore:
         self.mode = Mode.LISTENING
         self.error: HardwareError | None = None
         self.reason = ""
+        self.held_at = 0.0
         self.identity = Identity()
         self.raw: tuple[int, ...] | None = None
         self._q = self.table.open.copy()
@@ -240,6 +244,7 @@ class HandCore:
             return
         self.servo.freeze(self._q if self.fresh(now) else None, self._touch(), now)
         self.mode, self.error, self.reason = Mode.HOLD, error, reason
+        self.held_at = now
         self._urgent.append(self.position_frame())
 
     def listen(self, now: float) -> None:

@@ -82,6 +82,12 @@ class HandDriver:
         """The core; for reading what does not change: settings, table, hand."""
         return self._core
 
+    @property
+    def held_at(self) -> float:
+        """When the hand was last put on hold, on the driver's clock [s]; 0 if it never was."""
+        with self._lock:
+            return self._core.held_at
+
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def connect(self) -> Identity:

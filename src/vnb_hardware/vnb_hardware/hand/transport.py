@@ -104,7 +104,7 @@ class HandBus:
             raise LinkError("the CAN bus is closed")
         try:
             message = bus.recv(timeout)
-        except ValueError as error:  # a line of a serial adapter that is none
+        except (ValueError, IndexError) as error:  # a line of a serial adapter that is none, or only its beginning
             self._garbled += 1
             if self._garbled > _MOST_GARBLED:
                 raise LinkError(f"the CAN adapter sends nonsense: {error}") from error

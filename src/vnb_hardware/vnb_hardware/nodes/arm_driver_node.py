@@ -21,6 +21,7 @@ from vnb_msgs.msg import ErrorCode, HandCommand
 from vnb_grasp.description import ACTUATED_JOINTS, load_arm, load_hand
 from vnb_grasp.errors import ConfigError, HardwareError, HoldError, VnbError
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.action_server import RESULT_TIMEOUT
 from vnb_grasp.nodes.base import Canceled, fill
 from vnb_grasp.nodes.conversions import in_order, require_finite_array, require_pose
 from vnb_grasp.nodes.parameters import declare, parameter
@@ -72,6 +73,7 @@ class ArmDriverNode(DeviceNode):
             self._move,
             callback_group=group,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
+            result_timeout=RESULT_TIMEOUT,
         )
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         for period, job in ((config.publish_period, self._publish), (_DIAGNOSE_EVERY, self._diagnose_arm)):

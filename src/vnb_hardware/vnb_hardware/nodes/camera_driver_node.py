@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +12,15 @@ from typing import Any
 from sensor_msgs.msg import CameraInfo, Image
 from vnb_msgs.msg import ErrorCode
 
+import vnb_hardware.cameras.emulated
 import vnb_hardware.cameras.orbbec
-import vnb_hardware.cameras.realsense  # noqa: F401 - both enter the registry
+import vnb_hardware.cameras.realsense  # noqa: F401 - they enter the registry
 from vnb_grasp.errors import LinkError, SilenceError
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.conversions import stamp_from_seconds
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
-from vnb_hardware.cameras.interface import CAMERAS, Camera, CameraSettings
+from vnb_hardware.cameras.interface import CAMERAS, Camera, CameraSettings, FrameCheck
 from vnb_hardware.nodes.camera_messages import TOPICS, camera_messages, info_topic
 from vnb_hardware.nodes.device import DeviceNode
 
@@ -33,16 +35,23 @@ class CameraDriverConfig:
     """Parameters of the node."""
 
     camera: str = parameter("camera", "name of the camera: its topics and frames begin with it")
-    kind: str = parameter("realsense", "whose camera it is: realsense or orbbec")
+    kind: str = parameter(
+        "realsense", "whose camera it is: realsense or orbbec; emulated or emulated_realsense beside an emulator"
+    )
     streams: CameraSettings = field(default_factory=CameraSettings)
     retry: float = parameter(1.0, "time between two attempts to open a camera that was unplugged [s]", 0.05, 60.0)
+    max_age: float = parameter(
+        1.0, "largest age of an image that is published [s]; 0 publishes all, whatever their stamps", 0.0, 60.0
+    )
+    silence: float = parameter(0.5, "time without an image to publish from which on that is diagnosed [s]", 0.0, 60.0)
     autostart: str = parameter("no", "transitions at start: no, configure or activate")
 
 
 class CameraDriverNode(DeviceNode):
     """Publishes ``<camera>/depth/image_rect_raw``, ``<camera>/color/image_raw`` and their camera infos.
 
-    A camera that is unplugged is opened again when it is back, since it cannot move anything.
+    A camera that is unplugged, or sends images of another size than it was asked for, is opened again when it is back,
+    since it cannot move anything. Images that are too old are not published.
 
     Args:
         make_camera: Makes the camera from its settings; None takes the one that the parameters name.
@@ -50,10 +59,12 @@ class CameraDriverNode(DeviceNode):
     """
 
     def __init__(self, make_camera: MakeCamera | None = None, **options: Any) -> None:
-        super().__init__("camera_driver", **options)
+        super().__init__(options.pop("node_name", "camera_driver"), **options)
         self.config = config = declare(self, CameraDriverConfig)
         self._make = make_camera or CAMERAS[config.kind]
         self._camera: Camera | None = None
+        self._check = FrameCheck(config.streams, config.max_age)
+        self._image_at = 0.0
         self._publishing = threading.Event()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -73,6 +84,7 @@ class CameraDriverNode(DeviceNode):
         self._camera = camera = self._make(self.config.streams)
         self.get_logger().info(f"camera {self.config.camera}: {camera.open()}")
         self._ending.clear()
+        self._image_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, args=(camera,), name="camera", daemon=True)
         self._thread.start()
 
@@ -109,7 +121,9 @@ class CameraDriverNode(DeviceNode):
                     self._publish(camera)
                     well = True
                 except SilenceError as error:
-                    self.diagnose(error.code, str(error))
+                    well = time.monotonic() - self._image_at < self.config.silence
+                    if not well:
+                        self.diagnose(error.code, str(error))
                 except LinkError as error:
                     if not lost:
                         self.diagnose(error.code, str(error))
@@ -119,6 +133,8 @@ class CameraDriverNode(DeviceNode):
 
     def _publish(self, camera: Camera) -> None:
         frame = camera.read(_READ_TIMEOUT)
+        self._check.require(frame, time.time())
+        self._image_at = time.monotonic()
         if not self._publishing.is_set():
             return
         for topic, pair in camera_messages(frame, self.config.camera, stamp_from_seconds(frame.stamp)).items():

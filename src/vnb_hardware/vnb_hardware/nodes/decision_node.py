@@ -32,6 +32,7 @@ MEASURED = {
 """Topics of the drivers, with the type and the topic of the decision loop that each becomes."""
 
 _POSE = "object_pose/measured"
+_POSES = (ObjectPose.OK, ObjectPose.HELD)
 ENDED = frozenset({PlannerStatus.DONE, PlannerStatus.FAILED, PlannerStatus.HOLD})
 """Phases in which no decision is under way any more."""
 
@@ -59,6 +60,7 @@ class DecisionNode(VnbNode):
     Between grasps it publishes step 0 again and again. ``begin_grasp`` begins one; then step n + 1 follows when the
     command of step n has moved the fingers for one period and readings from after that motion are in. While the planner
     thinks, the fingers hold. Readings that are missing or too old make no step: the planner then runs into its timeout.
+    A message that says that the object's pose is not known is no reading of it.
 
     Args:
         options: For the node.
@@ -75,6 +77,7 @@ class DecisionNode(VnbNode):
         self._due: float | None = None
         self._heard_at = time.monotonic()
         self._complained = ""
+        self._no_pose = ""
         self._outs: dict[str, Any] = {}
         inputs = MutuallyExclusiveCallbackGroup()
         for source, (kind, topic) in MEASURED.items():
@@ -91,6 +94,9 @@ class DecisionNode(VnbNode):
     def _receiver(self, source: str) -> Callable[[Any], None]:
         def receive(message: Any) -> None:
             with self._lock:
+                if source == _POSE and message.status not in _POSES:
+                    self._no_pose = f" ({message.reason})"
+                    return
                 self._latest[source] = (time.monotonic(), message)
 
         return receive
@@ -165,12 +171,13 @@ class DecisionNode(VnbNode):
         now = time.monotonic()
         bad = []
         for source in MEASURED:
+            why = self._no_pose if source == _POSE else ""
             limit = self.config.pose_age if source == _POSE else self.config.max_age
             at = self._latest.get(source, (None, None))[0]
             if at is None:
-                bad.append(f"{source} never came")
+                bad.append(f"{source} never came{why}")
             elif now - at > limit:
-                bad.append(f"{source} is {now - at:.2f} s old, the limit is {limit} s")
+                bad.append(f"{source} is {now - at:.2f} s old, the limit is {limit} s{why}")
         return "; ".join(bad)
 
     def _require_fresh(self) -> None:

@@ -22,6 +22,7 @@ from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray
 from vnb_grasp.description import ACTUATED_JOINTS
 from vnb_grasp.errors import ConfigError, HardwareError, HoldError
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.action_server import RESULT_TIMEOUT
 from vnb_grasp.nodes.base import Canceled, fill
 from vnb_grasp.nodes.conversions import in_order, seconds
 from vnb_grasp.nodes.parameters import declare, parameter
@@ -83,6 +84,7 @@ class HandDriverNode(DeviceNode):
             self._move,
             callback_group=group,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
+            result_timeout=RESULT_TIMEOUT,
         )
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         for period, job in ((config.publish_period, self._publish), (_DIAGNOSE_EVERY, self._diagnose_hand)):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +34,8 @@ _QUIET = (Status.NO_OBJECT, Status.POOR, Status.AMBIGUOUS)
 
 _KEPT = 4
 """Images that wait for their joints at most."""
+_INFOS = 32
+"""Camera infos that are kept: of the images that come while one is looked at."""
 _LATE = 22
 """Readings of joints of another time after which an image's own will not come: more than the topics can have queued."""
 
@@ -62,13 +66,18 @@ class PoseEstimatorConfig:
     arm: str = parameter("fr3", "arm")
     max_age: float = parameter(0.5, "difference to the joints' time beyond which an image is stale [s]", 0.0)
     track_within: float = parameter(0.5, "age up to which the last estimate is where a registration begins [s]", 0.0)
+    every_image: bool = parameter(
+        True,
+        "whether every image is answered; false: of those that come while one is looked at, only the newest is",
+    )
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
 
 
 class PoseEstimatorNode(VnbNode):
     """``<camera>/depth/image_rect_raw``, its ``camera_info`` and joints in, ``<camera>/object_pose`` out.
 
-    Every image is answered: with a pose, or with a status that says why there is none.
+    Every image is answered: with a pose, or with a status that says why there is none. Cameras that are faster than the
+    estimates are not answered image by image (``every_image``).
     """
 
     def __init__(self, **options: Any) -> None:
@@ -78,11 +87,14 @@ class PoseEstimatorNode(VnbNode):
         self._camera = load_camera(config.camera)
         self._hand, self._arm = load_hand(config.hand), load_arm(config.arm)
         self._robot = RobotShape(self._hand, self._arm)
+        self._lock = threading.Lock()
         self._look_for(config.object_name)
         self._joints = JointHistory(("arm", "hand"), config.max_age)
         self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
         self._waiting: deque[_Waiting] = deque()
         self._out = self.create_publisher(ObjectPose, f"{config.camera}/object_pose", qos.CHAIN)
+        # An estimate takes longer than joints may queue, so they are taken meanwhile.
+        self._work = self.create_guard_condition(self._answer_ready, callback_group=MutuallyExclusiveCallbackGroup())
         inputs = MutuallyExclusiveCallbackGroup()
         for kind, topic, take, profile in (
             (String, "target_object", self._on_target, qos.LATCHED),
@@ -94,9 +106,10 @@ class PoseEstimatorNode(VnbNode):
             self.create_subscription(kind, topic, take, profile, callback_group=inputs)
 
     def _look_for(self, object_name: str) -> None:
-        self._object = object_name
         model, config = described_model(object_name), self.config
-        self._tracker = CameraTracker(self._camera, model, self._robot, config.estimator, config.track_within)
+        tracker = CameraTracker(self._camera, model, self._robot, config.estimator, config.track_within)
+        with self._lock:
+            self._object, self._tracker = object_name, tracker
 
     def _on_target(self, message: String) -> None:
         with self.border():
@@ -104,43 +117,72 @@ class PoseEstimatorNode(VnbNode):
                 self._look_for(message.data)
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._infos[nanoseconds(message.header.stamp)] = message
-        while len(self._infos) > _KEPT:
-            self._infos.popitem(last=False)
-        self._answer_ready()
+        with self._lock:
+            self._infos[nanoseconds(message.header.stamp)] = message
+            while len(self._infos) > _INFOS:
+                self._infos.popitem(last=False)
+        self._work.trigger()
 
     def _on_image(self, message: Image) -> None:
-        self._waiting.append(_Waiting(message, seconds(message.header.stamp)))
-        while len(self._waiting) > _KEPT:
-            old = self._waiting.popleft()
-            self._answer(old.image, self._stale(old, "its joints or its intrinsics have not come"))
-        self._answer_ready()
+        with self._lock:
+            self._waiting.append(_Waiting(message, seconds(message.header.stamp)))
+            if not self.config.every_image and len(self._waiting) > _KEPT:
+                self._waiting.popleft()
+        self._work.trigger()
 
     def _on_joints(self, part: str, message: JointState) -> None:
         time = seconds(message.header.stamp)
-        self._joints.add(part, time, message)
-        for waiting in self._waiting:
-            if abs(time - waiting.time) > self.config.max_age:
-                waiting.off, waiting.gap = waiting.off + 1, time - waiting.time
-        self._answer_ready()
+        with self._lock:
+            self._joints.add(part, time, message)
+            for waiting in self._waiting:
+                if abs(time - waiting.time) > self.config.max_age:
+                    waiting.off, waiting.gap = waiting.off + 1, time - waiting.time
+        self._work.trigger()
 
     def _answer_ready(self) -> None:
         """Answer the images, in order, whose joints and intrinsics are there or will never come."""
-        while self._waiting:
+        while (job := self._next()) is not None:
+            waiting, look, name = job
+            self._out.publish(estimate_to_message(look(), waiting.image.header.stamp, 0, name))
+
+    def _next(self) -> tuple[_Waiting, Callable[[], PoseEstimate], str] | None:
+        """Return the next image that can be answered, what gives its answer, and the object; None if none can."""
+        with self._lock:
+            if not self.config.every_image:
+                self._drop_overtaken()
+            if len(self._waiting) > _KEPT:
+                old = self._waiting.popleft()
+                return old, lambda: self._stale(old, "its joints or its intrinsics have not come"), self._object
+            if not self._waiting:
+                return None
             first = self._waiting[0]
-            joints = self._joints.at(first.time)
-            info = self._infos.get(nanoseconds(first.image.header.stamp))
-            if joints is not None and info is not None:
+            ready = self._parts_of(first)
+            if ready is not None:
                 self._waiting.popleft()
-                self._answer(first.image, self._estimate(first, info, joints))
-            elif first.off >= _LATE:
+                tracker = self._tracker
+                return first, lambda: self._estimate(tracker, first, *ready), self._object
+            if first.off >= _LATE:
                 self._waiting.popleft()
                 where = "old" if first.gap > 0 else "in the future"
-                self._answer(first.image, self._stale(first, f"by the joints it is {abs(first.gap):.2f} s {where}"))
-            else:
-                return
+                why = f"by the joints it is {abs(first.gap):.2f} s {where}"
+                return first, lambda: self._stale(first, why), self._object
+            return None
 
-    def _estimate(self, waiting: _Waiting, info: CameraInfo, joints: dict[str, JointState]) -> PoseEstimate:
+    def _parts_of(self, waiting: _Waiting) -> tuple[CameraInfo, dict[str, JointState]] | None:
+        """Return intrinsics and joints of an image, None if they have not come."""
+        joints = self._joints.at(waiting.time)
+        info = self._infos.get(nanoseconds(waiting.image.header.stamp))
+        return None if joints is None or info is None else (info, joints)
+
+    def _drop_overtaken(self) -> None:
+        """Forget the images that are older than one that can be looked at."""
+        ready = [i for i, waiting in enumerate(self._waiting) if self._parts_of(waiting) is not None]
+        for _ in range(ready[-1] if ready else 0):
+            self._waiting.popleft()
+
+    def _estimate(
+        self, tracker: CameraTracker, waiting: _Waiting, info: CameraInfo, joints: dict[str, JointState]
+    ) -> PoseEstimate:
         failed: list[PoseEstimate] = []
 
         def note(code: int, text: str) -> None:
@@ -152,7 +194,7 @@ class PoseEstimatorNode(VnbNode):
                 in_order(names, joints[part].name, joints[part].position, f"{part} joints")
                 for part, names in (("arm", self._arm.joint_names), ("hand", self._hand.joint_names))
             ]
-            estimate = self._tracker.update(waiting.time, raw_image(waiting.image), (q[0], q[1]), intrinsics)
+            estimate = tracker.update(waiting.time, raw_image(waiting.image), (q[0], q[1]), intrinsics)
             if not estimate.ok and estimate.status not in _QUIET:
                 self.diagnose(ErrorCode.PERCEPTION, estimate.reason)
             return estimate
@@ -162,9 +204,6 @@ class PoseEstimatorNode(VnbNode):
         reason = f"image of {self._camera.name} at {waiting.time:.3f} s: {why}"
         self.diagnose(ErrorCode.PERCEPTION, reason)
         return no_estimate(self._camera.name, Status.STALE, reason)
-
-    def _answer(self, image: Image, estimate: PoseEstimate) -> None:
-        self._out.publish(estimate_to_message(estimate, image.header.stamp, 0, self._object))
 
 
 def main() -> int:

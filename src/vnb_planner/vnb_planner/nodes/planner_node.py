@@ -20,6 +20,7 @@ from vnb_msgs.srv import BeginGrasp
 from vnb_grasp.description import load_hand, load_object
 from vnb_grasp.errors import DeadlineError
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.action_server import RESULT_TIMEOUT
 from vnb_grasp.nodes.base import Canceled, Refusal, VnbNode, fill
 from vnb_grasp.nodes.conversions import header
 from vnb_grasp.nodes.join import StampJoin
@@ -102,6 +103,7 @@ class PlannerNode(VnbNode):
             self._execute,
             callback_group=group,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
+            result_timeout=RESULT_TIMEOUT,
         )
 
     # --- inputs ---------------------------------------------------------------------------------------------------

@@ -54,8 +54,14 @@ class DepthRenderer:
         # Left to the collector, buffers would be freed in whatever context is current then: another renderer's.
         self._release = weakref.finalize(self, _release, self._context, self._drawer)
 
-    def draw(self, intrinsics: Intrinsics, T_world_optical: Array) -> Depth:
-        """Return the depth (height, width) along the optical axis [m]; infinite where there is nothing."""
+    def draw(self, intrinsics: Intrinsics, T_world_optical: Array, color: NDArray[np.uint8] | None = None) -> Depth:
+        """Return the depth (height, width) along the optical axis [m]; infinite where there is nothing.
+
+        Args:
+            intrinsics: Of the camera.
+            T_world_optical: (4, 4), where it is.
+            color: (height, width, 3) that gets the colours, red first; None draws them for nobody.
+        """
         self._context.make_current()
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(
@@ -66,7 +72,9 @@ class DepthRenderer:
         view = mujoco.MjrRect(0, 0, intrinsics.width, intrinsics.height)
         buffer = np.empty((intrinsics.height, intrinsics.width), dtype=np.float32)
         mujoco.mjr_render(view, self._scene, self._drawer)
-        mujoco.mjr_readPixels(None, buffer, view, self._drawer)
+        mujoco.mjr_readPixels(color, buffer, view, self._drawer)
+        if color is not None:
+            color[:] = color[::-1].copy()
         depth = _NEAR / (1.0 - np.flipud(buffer) * np.float32(1.0 - _NEAR / _FAR))
         return np.where(depth < 0.999 * _FAR, depth, np.inf).astype(np.float32)
 

@@ -30,10 +30,12 @@ class DepthFrame:
     Attributes:
         camera: Who took it.
         depth: (height, width) [mm]; 0 where there is nothing.
+        color: (height, width, 3), red first, as seen from the same place; None if nobody asked for it.
     """
 
     camera: CameraDescription
     depth: NDArray[np.uint16]
+    color: NDArray[np.uint8] | None = None
 
 
 class CameraRig:
@@ -59,14 +61,15 @@ class CameraRig:
         width, height = max(c.width for c in self.cameras), max(c.height for c in self.cameras)
         self._renderer = DepthRenderer(world, width, height)
 
-    def take(self, draw: int) -> tuple[DepthFrame, ...]:
+    def take(self, draw: int, color: bool = False) -> tuple[DepthFrame, ...]:
         """Return one image per camera; their noise depends on the scenario's seed, the camera and ``draw`` only."""
-        return tuple(self._take(camera, draw) for camera in self.cameras)
+        return tuple(self._take(camera, draw, color) for camera in self.cameras)
 
-    def _take(self, camera: CameraDescription, draw: int) -> DepthFrame:
-        depth = self._renderer.draw(intrinsics_of(camera), self.true_place(camera))
+    def _take(self, camera: CameraDescription, draw: int, color: bool) -> DepthFrame:
+        pixels = np.empty((camera.height, camera.width, 3), np.uint8) if color else None
+        depth = self._renderer.draw(intrinsics_of(camera), self.true_place(camera), pixels)
         rng = stream(self._world.scenario.seed, f"depth/{camera.name}", draw)
-        return DepthFrame(camera, measure(depth, camera, rng, self._defects))
+        return DepthFrame(camera, measure(depth, camera, rng, self._defects), pixels)
 
     def true_place(self, camera: CameraDescription) -> Array:
         """Return ``T_world_optical`` (4, 4) where the camera really is."""

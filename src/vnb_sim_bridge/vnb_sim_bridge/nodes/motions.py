@@ -14,6 +14,7 @@ from vnb_msgs.action import MoveArm, MoveHand, StressTest
 from vnb_msgs.msg import ErrorCode
 
 from vnb_grasp.errors import ConfigError
+from vnb_grasp.nodes.action_server import RESULT_TIMEOUT
 from vnb_grasp.nodes.base import Canceled, fill
 from vnb_grasp.nodes.conversions import in_order, require_finite_array, require_pose
 from vnb_sim_bridge.nodes.messages import fill_stress_result
@@ -37,7 +38,15 @@ class MotionServers:
     def __init__(self, node: SimBridgeNode, group: CallbackGroup) -> None:
         self._node = node
         self._servers = [
-            ActionServer(node, kind, name, execute, callback_group=group, cancel_callback=_accept_cancel)
+            ActionServer(
+                node,
+                kind,
+                name,
+                execute,
+                callback_group=group,
+                cancel_callback=_accept_cancel,
+                result_timeout=RESULT_TIMEOUT,
+            )
             for kind, name, execute in (
                 (MoveArm, "arm/move", self._move_arm),
                 (MoveHand, "hand/move", self._move_hand),

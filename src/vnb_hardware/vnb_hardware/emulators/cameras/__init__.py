@@ -1,0 +1,1 @@
+"""Emulated depth cameras behind a socket: whoever draws shows them images, drivers read these."""
