@@ -18,12 +18,15 @@ from vnb_bringup.cli import main
 from vnb_bringup.figures import FIGURES, MissingSource, Sources, read_sources
 from vnb_bringup.figures.comparison import words
 from vnb_bringup.figures.quality import first_grip
+from vnb_bringup.figures.rerun import settings_of
 from vnb_bringup.figures.tactile import pad_images
 from vnb_bringup.figures.wrench_space import hull_polygon
 from vnb_bringup.report.json_report import result_json
 from vnb_bringup.report.local import TrialSettings, run_local_trial
 from vnb_bringup.report.testing import make_record
 from vnb_grasp.errors import ConfigError
+from vnb_planner.attempts import AttemptRule
+from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.scenario import draw_scenario
 
 
@@ -96,6 +99,23 @@ def test_a_trial_that_does_not_come_out_the_same_is_not_drawn(trial: Path, tmp_p
     (tmp_path / "result.json").write_text(json.dumps(document))
     (given,) = read_sources([tmp_path]).trials
     with pytest.raises(ConfigError, match="came out differently"):
+        _ = given.holding
+
+
+def test_a_trial_is_run_again_with_the_options_that_it_ran_with(tmp_path: Path) -> None:
+    rule, conditions = AttemptRule(delta=0.5, attempts=3), Conditions(latency=1, pose_source="cameras")
+    write_trial(tmp_path / "trial", beta=0.5, rule=rule, conditions=conditions)
+    (given,) = read_sources([tmp_path / "trial"]).trials
+    expected = TrialSettings("vnb", "prior", 0.5, None, False, rule, conditions)
+    assert settings_of(given.document) == expected
+    del given.document["rule"]
+    assert settings_of(given.document) == replace(expected, rule=AttemptRule())
+
+
+def test_a_trial_on_devices_is_not_run_again(tmp_path: Path) -> None:
+    write_trial(tmp_path / "trial", versions={"robot": "emulated hardware"})
+    (given,) = read_sources([tmp_path / "trial"]).trials
+    with pytest.raises(ConfigError, match="ran on emulated hardware"):
         _ = given.holding
 
 
