@@ -180,4 +180,7 @@ def follow_two_graphs(tmp_path: Path) -> None:
                 # A browser beside a trial at full speed sees some of its moments; which, depends on the machine.
                 page.wait(lambda shown=name: shown in page.text("verdict"), f"the graph with the {name} is not shown")  # type: ignore[misc]
                 assert graph.wait(240) == 0
+            summary = json.loads((tmp_path / name / "result.json").read_text())["summary"]
+            final = f"{summary['steps']}, {summary['contacts']} of 5 fingers in contact"
+            page.wait(lambda shown=final: shown in page.text("verdict"), "the final figures are not shown")  # type: ignore[misc]
         assert page.errors() == []
