@@ -22,22 +22,12 @@ from vnb_bringup.figures.rerun import settings_of
 from vnb_bringup.figures.tactile import pad_images
 from vnb_bringup.figures.wrench_space import hull_polygon
 from vnb_bringup.report.json_report import result_json
-from vnb_bringup.report.local import TrialSettings, run_local_trial
+from vnb_bringup.report.local import TrialSettings
+from vnb_bringup.report.record import TrialRecord
 from vnb_bringup.report.testing import make_record
 from vnb_grasp.errors import ConfigError
 from vnb_planner.attempts import AttemptRule
 from vnb_sim_bridge.conditions import Conditions
-from vnb_sim_bridge.scenario import draw_scenario
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a trial that really ran: a cube that is lifted."""
-    folder = tmp_path_factory.mktemp("trial")
-    settings = TrialSettings("scripted", "prior", battery=False)
-    record = run_local_trial(draw_scenario("cube", "nominal", 0), settings)
-    (folder / "result.json").write_text(result_json(record))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +83,10 @@ def test_a_real_trial_gives_its_hulls_its_quality_and_its_pads(
     assert "got step 999, expected one from 0 to" in capsys.readouterr().err
 
 
-def test_a_trial_that_does_not_come_out_the_same_is_not_drawn(trial: Path, tmp_path: Path) -> None:
+def test_a_trial_that_does_not_come_out_the_same_is_not_drawn(
+    trial: Path, plain: TrialRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vnb_bringup.figures.rerun.run_local_trial", lambda *_, **__: plain)  # what it would return
     document = json.loads((trial / "result.json").read_text())
     document["steps"][-1]["force_true"][0] += 1e-9
     (tmp_path / "result.json").write_text(json.dumps(document))

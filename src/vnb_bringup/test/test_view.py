@@ -15,8 +15,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from vnb_bringup.cli import USAGE_STATUS, main
-from vnb_bringup.report.json_report import result_json
-from vnb_bringup.report.local import TrialSettings, run_local_trial
 from vnb_bringup.view import history as histories
 from vnb_bringup.view.assemble import Assembler
 from vnb_bringup.view.history import History
@@ -27,16 +25,6 @@ from vnb_bringup.view.server import HOST, LocalServer, open_server
 from vnb_bringup.view.snapshot import Snapshot, VerdictView
 from vnb_grasp.description import load_arm, load_hand
 from vnb_grasp.errors import ConfigError
-from vnb_sim_bridge.scenario import draw_scenario
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a trial that really ran."""
-    folder = tmp_path_factory.mktemp("trial")
-    record = run_local_trial(draw_scenario("cube", "nominal", 0), TrialSettings("scripted", "prior", battery=False))
-    (folder / "result.json").write_text(result_json(record))
-    return folder
 
 
 @pytest.fixture
