@@ -13,15 +13,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
 
 from vnb_bringup.bags.nodes import recorder_node
-from vnb_bringup.graph.composition import Graph
 from vnb_grasp.errors import BagError
 from vnb_grasp.nodes.base import CountingPublisher
+
+if TYPE_CHECKING:  # it imports every node of the graph
+    from vnb_bringup.graph.composition import Graph
 
 _READY_TIME = 30.0
 _STOP_TIME = 60.0
