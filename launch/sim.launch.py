@@ -18,7 +18,7 @@ from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
 
 from vnb_belief.beliefs import BELIEFS
-from vnb_grasp.description import known_hands, known_objects, load_arm, load_hand
+from vnb_grasp.description import known_hands, known_objects, load_arm, load_camera, load_hand
 from vnb_grasp.description.urdf import robot_urdf
 from vnb_planner.planners import PLANNERS
 from vnb_sim_bridge.cameras.rig import CAMERAS
@@ -177,7 +177,8 @@ def _description_publishers(context: LaunchContext) -> list[Node | LogInfo]:
     except PackageNotFoundError as error:
         return [LogInfo(msg=f"no frames for rviz: {error}")]
     hand = LaunchConfiguration("hand").perform(context)
-    description = {"robot_description": robot_urdf(load_arm("fr3"), load_hand(hand))}
+    cameras = [load_camera(name) for name in CAMERAS]
+    description = {"robot_description": robot_urdf(load_arm("fr3"), load_hand(hand), cameras)}
     sources = {"source_list": ["arm/joint_states", "hand/joint_states"]}
     return [
         Node(package=packages[0], executable=packages[0], parameters=[description]),

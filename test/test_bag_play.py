@@ -30,6 +30,7 @@ from vnb_bringup.cli import main
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.domain import own_domain
 from vnb_bringup.graph.testing import until
+from vnb_bringup.replay.recording import TOPICS as LOOP
 from vnb_grasp.errors import BagError, UnknownNameError
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.run import spinning
@@ -139,6 +140,25 @@ def test_what_cannot_be_played_is_told(bag: Path, tmp_path: Path, capsys: pytest
     assert main(["bag", "play", str(tmp_path / "changed"), "--delay", "0"]) == 1
     assert "recorded with other messages" in capsys.readouterr().err
     assert main(["bag", "play", str(bag), "--topic", "notes"]) == 2
+
+
+def test_every_reader_refuses_messages_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, shares = tmp_path / "old", share_folders()
+    with BagWriter(folder) as writer:
+        for name, kind in LOOP.items():
+            definition = load_definition(kind, shares)
+            if name == "belief":
+                old = definition.text.replace("float64[] means", "float32[] means")
+                assert old != definition.text
+                definition = Definition(kind, old, "RIHS01_" + "00" * 32)
+            writer.add_topic(Topic(f"/{name}", kind, definition.type_hash, (Qos(),)), definition)
+    for command in (["replay"], ["view", "--port", "0", "--bag"], ["bag", "play", "--delay", "0"]):
+        assert main([*command, str(folder)]) == 1
+        told = capsys.readouterr().err
+        assert "recorded with other messages" in told and "float32[] means" in told, command
+        assert "Traceback" not in told
+    assert main(["bag", "info", str(folder)]) == 0
+    assert "vnb_msgs/msg/Belief" in capsys.readouterr().out
 
 
 def test_an_empty_bag_and_names_without_a_slash(

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("rclpy")
 pytest.importorskip("vnb_msgs")
@@ -142,6 +143,46 @@ def test_files_are_split_by_size(tmp_path: Path) -> None:
     assert len(found) == 12
     assert len(info.files) >= 3
     assert all((tmp_path / "bag" / file.path).stat().st_size < 2_000_000 for file in info.files)
+
+
+def test_the_last_messages_are_missed_too_where_somebody_tells_their_number(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "published.json"
+
+    def act(publishers: list[Any]) -> None:
+        for i in range(5):
+            publishers[0].publish(String(data=f"message {i}"))
+        told.write_text('{"/note": [0, 7]}')
+
+    info, found = run_recorder_beside(
+        tmp_path / "bag", lambda node: [node.create_publisher(String, "note", 10)], act, published=str(told)
+    )
+    assert len(found) == 5
+    assert yaml.safe_load(info.custom["dropped"]) == {"/note": 2}
+    assert "{'/note': 2}" in capfd.readouterr().err
+
+
+def test_what_is_published_after_the_end_is_left_out_and_what_came_before_is_awaited(tmp_path: Path) -> None:
+    ended = threading.Event()
+    with own_domain() as domain, talker(domain) as node, open_context(domain) as context:
+        publisher = node.create_publisher(UInt64, "note", 500)
+        out = Parameter("out", value=str(tmp_path / "bag"))
+        recorder = RecorderNode(context=context, parameter_overrides=[out])
+        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
+        for i in range(150):  # all of them wait in the queue while nobody spins
+            publisher.publish(UInt64(data=i))
+        assert publisher.wait_for_all_acked()
+        ended.set()
+        recorder.stop()
+        publisher.publish(UInt64(data=999))
+        assert publisher.wait_for_all_acked()
+        recorder.stop = lambda: None  # type: ignore[method-assign]  # the end was then
+        recorder_node.record(recorder, ended)
+        recorder.destroy_node()
+    with BagReader(tmp_path / "bag") as bag:
+        found = [deserialize_message(m.data, UInt64).data for m in bag.messages(["/note"])]
+    assert found == list(range(150))
 
 
 @pytest.mark.parametrize(

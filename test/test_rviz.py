@@ -40,16 +40,18 @@ from vnb_bringup.graph.testing import (
     scenario,
     until,
 )
+from vnb_bringup.view.clouds import CLOUD_TOPICS, optical_frame
 from vnb_bringup.view.nodes.markers import LAYERS, MarkerBuilder, cone_pose, estimate_message, figures
 from vnb_bringup.view.nodes.visualization_node import VisualizationNode
 from vnb_bringup.view.result import result_snapshots
 from vnb_bringup.view.scene import CONE_LENGTH, Cone, SceneBuilder
 from vnb_bringup.view.snapshot import Snapshot, VerdictView
-from vnb_grasp.description import load_arm, load_hand
+from vnb_grasp.description import load_arm, load_camera, load_hand
 from vnb_grasp.description.urdf import robot_urdf
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.run import spinning
+from vnb_sim_bridge.cameras.rig import CAMERAS
 
 pytestmark = pytest.mark.ros
 
@@ -72,10 +74,9 @@ class Published:
 
 OF_OTHERS = {
     "/robot_description": Published("std_msgs/msg/String", LATCHED),  # robot_state_publisher
-    "/d435i/depth/color/points": Published("sensor_msgs/msg/PointCloud2", SENSOR),  # realsense2_camera
-    "/astra/depth/points": Published("sensor_msgs/msg/PointCloud2", SENSOR),  # orbbec_camera
+    **{f"/{topic}": Published(kind, SENSOR) for topic, kind in CLOUD_TOPICS.items()},  # sim bridge or camera drivers
 }
-"""What nodes that are not ours publish, with the weakest quality of service that they can be set to."""
+"""What other nodes than the visualization publish, with the weakest quality of service that they can be set to."""
 
 SHOWN = {
     "rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray",
@@ -141,6 +142,12 @@ def test_everything_that_the_node_publishes_to_be_seen_has_a_display(published: 
 def test_the_fixed_frame_is_one_of_the_robot() -> None:
     frame = MANAGER["Global Options"]["Fixed Frame"]
     assert f'<link name="{frame}"' in robot_urdf(load_arm("fr3"), load_hand("l6_v31"))
+
+
+def test_the_clouds_frames_are_in_the_description_that_is_launched() -> None:
+    urdf = robot_urdf(load_arm("fr3"), load_hand("l6_v31"), [load_camera(name) for name in CAMERAS])
+    assert all(f'<link name="{optical_frame(camera)}"' in urdf for camera in CAMERAS)
+    assert "cameras)" in (ROOT / "launch" / "sim.launch.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -372,6 +372,10 @@ def test_commands_see_the_checkout_and_a_closed_network(tmp_path: Path) -> None:
     assert env["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
     assert env["RMW_IMPLEMENTATION"] == "rmw_fastrtps_cpp"
     assert env["MUJOCO_GL"] == "egl"
+    assert env["FASTRTPS_DEFAULT_PROFILES_FILE"] == f"{tmp_path}/config/fastdds.xml"
+    assert (ROOT / "config" / "fastdds.xml").is_file()
+    env = command_environment(tmp_path, Ros(sourced=False), {"PATH": "/bin", "FASTDDS_DEFAULT_PROFILES_FILE": "/my"})
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE" not in env
     chosen = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "MUJOCO_GL": "osmesa", "AMENT_PREFIX_PATH": "/opt/ros/jazzy"}
     env = command_environment(tmp_path, Ros(sourced=True, prefix="/opt/ros/jazzy"), {"PATH": "/bin", **chosen})
     assert env["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"

@@ -72,6 +72,11 @@ class Visitor:
         field.click()
         field.send_keys(*("\ue009", "a", "\ue000"), str(moment), "\ue007")
 
+    def press(self, label: str) -> None:
+        """Press a button."""
+        button = self.driver.find_element("xpath", f"//button[contains(., '{label}')]")
+        self.driver.execute_script("arguments[0].click()", button)
+
     def errors(self) -> list[str]:
         """Return the console's errors."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
@@ -123,43 +128,47 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_trial_loads_moves_and_shows_the_right_numbers(trial: Path) -> None:
-    steps = json.loads((trial / "result.json").read_text())["steps"]
+@pytest.fixture(scope="module")
+def visitor(trial: Path) -> Iterator[Visitor]:
+    """Yield a browser with the page of the trial, for all tests of it: either takes long to start."""
     with visit("--result", str(trial)) as page:
-        page.wait(lambda: page.text("step") == "0", "the first moment is not shown")
-        last = steps[-1]
-        page.go_to(len(steps) - 1)
-        page.wait(lambda: page.text("step") == str(last["step"]), "the slider does not move the page")
-        assert page.text("p_fail") == f"{last['p_fail']:.2f}"
-        assert page.text("epsilon_hat") == f"{last['epsilon_hat']:.3f}"
-        assert page.text("contacts") == f"{sum(last['contact'])} of 5"
-        assert [page.text(f"force_{i}") for i in range(5)] == [f"{force:.2f} N" for force in last["force_sensed"]]
-        assert "decisions" in page.text("verdict")
-        time.sleep(3.0)  # the scene is drawn after the panel
-        page.picture("view")
-        page.go_to(0)
-        page.wait(lambda: page.text("step") == "0", "the slider does not go back")
-        button = page.driver.find_element("xpath", "//button[contains(., 'Play')]")
-        page.driver.execute_script("arguments[0].click()", button)
-        page.wait(lambda: int(page.text("step") or 0) >= 5, "it does not play")
-        assert page.errors() == []
+        yield page
 
 
-def test_the_page_fits_a_phone(trial: Path) -> None:
-    with visit("--result", str(trial)) as page:
-        page.driver.set_window_size(390, 844)
-        page.go_to(10)
-        page.wait(lambda: page.text("step") == "10", "the slider does not move the page")
-        time.sleep(3.0)
-        page.picture("view_phone")
-        width = "return [document.scrollingElement.scrollWidth, innerWidth]"
-        needed, there = page.driver.execute_script(width)
-        assert needed <= there
-        right = (
-            "return Math.max(...[...document.querySelectorAll('[data-vnb]')].map(e => e.getBoundingClientRect().right))"
-        )
-        assert page.driver.execute_script(right) <= there
-        assert page.errors() == []
+def test_a_trial_loads_moves_and_shows_the_right_numbers(trial: Path, visitor: Visitor) -> None:
+    page, steps = visitor, json.loads((trial / "result.json").read_text())["steps"]
+    page.wait(lambda: page.text("step") == "0", "the first moment is not shown")
+    last = steps[-1]
+    page.go_to(len(steps) - 1)
+    page.wait(lambda: page.text("step") == str(last["step"]), "the slider does not move the page")
+    assert page.text("p_fail") == f"{last['p_fail']:.2f}"
+    assert page.text("epsilon_hat") == f"{last['epsilon_hat']:.3f}"
+    assert page.text("contacts") == f"{sum(last['contact'])} of 5"
+    assert [page.text(f"force_{i}") for i in range(5)] == [f"{force:.2f} N" for force in last["force_sensed"]]
+    assert "decisions" in page.text("verdict")
+    time.sleep(3.0)  # the scene is drawn after the panel
+    page.picture("view")
+    page.go_to(0)
+    page.wait(lambda: page.text("step") == "0", "the slider does not go back")
+    page.press("Play")
+    page.wait(lambda: int(page.text("step") or 0) >= 5, "it does not play")
+    page.press("Pause")
+    assert page.errors() == []
+
+
+def test_the_page_fits_a_phone(visitor: Visitor) -> None:
+    page = visitor
+    page.driver.set_window_size(390, 844)
+    page.go_to(10)
+    page.wait(lambda: page.text("step") == "10", "the slider does not move the page")
+    time.sleep(3.0)
+    page.picture("view_phone")
+    width = "return [document.scrollingElement.scrollWidth, innerWidth]"
+    needed, there = page.driver.execute_script(width)
+    assert needed <= there
+    right = "return Math.max(...[...document.querySelectorAll('[data-vnb]')].map(e => e.getBoundingClientRect().right))"
+    assert page.driver.execute_script(right) <= there
+    assert page.errors() == []
 
 
 @pytest.mark.ros
@@ -175,9 +184,12 @@ def follow_two_graphs(tmp_path: Path) -> None:
     with visit() as page:
         for name in ("cube", "box"):
             command = [sys.executable, "-m", "vnb_bringup.cli", "trial", "--object", name, "--method", "scripted"]
-            options = ["--no-battery", "--no-pictures", "--out", str(tmp_path / name)]
+            options = ["--pose-source", "sensor", "--no-battery", "--no-pictures", "--out", str(tmp_path / name)]
             with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as graph:
                 # A browser beside a trial at full speed sees some of its moments; which, depends on the machine.
                 page.wait(lambda shown=name: shown in page.text("verdict"), f"the graph with the {name} is not shown")  # type: ignore[misc]
                 assert graph.wait(240) == 0
+            summary = json.loads((tmp_path / name / "result.json").read_text())["summary"]
+            final = f"{summary['steps']}, {summary['contacts']} of 5 fingers in contact"
+            page.wait(lambda shown=final: shown in page.text("verdict"), "the final figures are not shown")  # type: ignore[misc]
         assert page.errors() == []

@@ -61,6 +61,36 @@ def test_memory_is_bounded_and_what_is_dropped_is_counted(tmp_path: Path) -> Non
     assert info.counts == {"/stamped": 9, "/text": 1}
 
 
+class Slow(BagWriter):
+    """A writer that writes as many messages as it is allowed to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.allowed = threading.Semaphore(0)
+
+    def write(self, *args: Any, **kwargs: Any) -> None:
+        assert self.allowed.acquire(timeout=60.0)
+        super().write(*args, **kwargs)
+
+
+def test_what_is_written_makes_room_before_the_rest_of_its_batch(tmp_path: Path) -> None:
+    writer, megabyte = Slow(tmp_path / "bag"), bytes(1 << 20)
+    background = BackgroundWriter(writer, memory=3 << 20, period=0.2)
+    background.add_topic(*TOPICS[1])
+    for _ in range(3):
+        background.put("/text", START, START, megabyte)
+    writer.allowed.release()
+    pause = threading.Event()
+    for _ in range(6000):
+        if background._bytes < 3 << 20:
+            break
+        pause.wait(0.01)
+    background.put("/text", START, START, megabyte)
+    assert background.dropped == {}
+    writer.allowed.release(3)
+    assert background.close().counts == {"/text": 4}
+
+
 def test_a_full_disk_is_told_and_nothing_waits_for_it(tmp_path: Path) -> None:
     writer = Stuck(tmp_path / "bag", fails=True)
     background = BackgroundWriter(writer, period=0.001)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vnb_bringup.bags.gaps import SequenceGaps
@@ -31,6 +31,19 @@ def test_two_publishers_or_one_that_began_anew_tell_nothing() -> None:
     assert gaps.lost() == {"/a": 1}
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, 200), min_size=2))
 def test_what_arrived_and_what_is_missing_are_all(numbers: set[int]) -> None:
     assert lost(*sorted(numbers)) + len(numbers) == max(numbers) - min(numbers) + 1
+
+
+def test_what_was_sent_after_the_last_arrival_is_missing_too() -> None:
+    gaps = SequenceGaps()
+    for number in (3, 4, 6):
+        gaps.hear("heard", number)
+    for number in (5, 5):
+        gaps.hear("mixed", number)
+    sent = {"heard": (2, 9), "mixed": (0, 9), "silent": (4, 6), "early": (7, 7)}
+    assert gaps.behind(sent) == {"heard": 3, "silent": 2}
+    assert gaps.lost() == {"heard": 1}
+    assert gaps.behind({"heard": (2, 5)}) == {}  # told a little too early

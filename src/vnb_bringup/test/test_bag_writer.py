@@ -39,6 +39,16 @@ def test_bytes_and_times_come_back(storage: str, bodies: list[tuple[str, bytes]]
         assert [file.count for file in info.files] == [len(read_bag(bag / file.path)) for file in info.files]
 
 
+@pytest.mark.parametrize("compress", [True, False])
+def test_chunks_are_compressed_or_not(compress: bool, tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag", compress=compress) as writer:
+        writer.add_topic(*TOPICS[1])
+        for topic, received, published, data in texts(2000):
+            writer.write(topic, received, data, published)
+    assert read_bag(tmp_path / "bag") == texts(2000)
+    assert (b"message 1000" in (tmp_path / "bag" / "bag_0.mcap").read_bytes()) is not compress
+
+
 @BOTH
 def test_everything_that_belongs_to_a_bag_is_kept(storage: str, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", texts(5), storage)

@@ -18,23 +18,16 @@ from vnb_bringup.cli import main
 from vnb_bringup.figures import FIGURES, MissingSource, Sources, read_sources
 from vnb_bringup.figures.comparison import words
 from vnb_bringup.figures.quality import first_grip
+from vnb_bringup.figures.rerun import settings_of
 from vnb_bringup.figures.tactile import pad_images
 from vnb_bringup.figures.wrench_space import hull_polygon
 from vnb_bringup.report.json_report import result_json
-from vnb_bringup.report.local import TrialSettings, run_local_trial
+from vnb_bringup.report.local import TrialSettings
+from vnb_bringup.report.record import TrialRecord
 from vnb_bringup.report.testing import make_record
 from vnb_grasp.errors import ConfigError
-from vnb_sim_bridge.scenario import draw_scenario
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a trial that really ran: a cube that is lifted."""
-    folder = tmp_path_factory.mktemp("trial")
-    settings = TrialSettings("scripted", "prior", battery=False)
-    record = run_local_trial(draw_scenario("cube", "nominal", 0), settings)
-    (folder / "result.json").write_text(result_json(record))
-    return folder
+from vnb_planner.attempts import AttemptRule
+from vnb_sim_bridge.conditions import Conditions
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +83,32 @@ def test_a_real_trial_gives_its_hulls_its_quality_and_its_pads(
     assert "got step 999, expected one from 0 to" in capsys.readouterr().err
 
 
-def test_a_trial_that_does_not_come_out_the_same_is_not_drawn(trial: Path, tmp_path: Path) -> None:
+def test_a_trial_that_does_not_come_out_the_same_is_not_drawn(
+    trial: Path, plain: TrialRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vnb_bringup.figures.rerun.run_local_trial", lambda *_, **__: plain)  # what it would return
     document = json.loads((trial / "result.json").read_text())
     document["steps"][-1]["force_true"][0] += 1e-9
     (tmp_path / "result.json").write_text(json.dumps(document))
     (given,) = read_sources([tmp_path]).trials
     with pytest.raises(ConfigError, match="came out differently"):
+        _ = given.holding
+
+
+def test_a_trial_is_run_again_with_the_options_that_it_ran_with(tmp_path: Path) -> None:
+    rule, conditions = AttemptRule(delta=0.5, attempts=3), Conditions(latency=1, pose_source="cameras")
+    write_trial(tmp_path / "trial", beta=0.5, rule=rule, conditions=conditions)
+    (given,) = read_sources([tmp_path / "trial"]).trials
+    expected = TrialSettings("vnb", "prior", 0.5, None, False, rule, conditions)
+    assert settings_of(given.document) == expected
+    del given.document["rule"]
+    assert settings_of(given.document) == replace(expected, rule=AttemptRule())
+
+
+def test_a_trial_on_devices_is_not_run_again(tmp_path: Path) -> None:
+    write_trial(tmp_path / "trial", versions={"robot": "emulated hardware"})
+    (given,) = read_sources([tmp_path / "trial"]).trials
+    with pytest.raises(ConfigError, match="ran on emulated hardware"):
         _ = given.holding
 
 

@@ -18,8 +18,9 @@ from vnb_sim_bridge.render.film import Filmer
 from vnb_sim_bridge.render.gl import RenderError, open_context
 from vnb_sim_bridge.scenario import draw_scenario
 
-SCENARIO = draw_scenario("cube", "nominal", 1)
+SCENARIO = draw_scenario("cube", "nominal", 0)
 SETTINGS = TrialSettings("scripted", "prior", battery=False)
+"""Those of the fixture `plain`."""
 
 
 def can_draw() -> bool:
@@ -28,11 +29,6 @@ def can_draw() -> bool:
     except RenderError:
         return False
     return True
-
-
-@pytest.fixture(scope="module")
-def plain() -> TrialRecord:
-    return run_local_trial(SCENARIO, SETTINGS)
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,15 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from vnb_bringup.cli import USAGE_STATUS, main
-from vnb_bringup.report.json_report import result_json
-from vnb_bringup.report.local import TrialSettings, run_local_trial
 from vnb_bringup.view import history as histories
+from vnb_bringup.view.assemble import Assembler
 from vnb_bringup.view.history import History
 from vnb_bringup.view.page import Page, Player
 from vnb_bringup.view.panel import figures_html, heat, pads_html, plot_data, verdict_html
@@ -25,16 +25,6 @@ from vnb_bringup.view.server import HOST, LocalServer, open_server
 from vnb_bringup.view.snapshot import Snapshot, VerdictView
 from vnb_grasp.description import load_arm, load_hand
 from vnb_grasp.errors import ConfigError
-from vnb_sim_bridge.scenario import draw_scenario
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a trial that really ran."""
-    folder = tmp_path_factory.mktemp("trial")
-    record = run_local_trial(draw_scenario("cube", "nominal", 0), TrialSettings("scripted", "prior", battery=False))
-    (folder / "result.json").write_text(result_json(record))
-    return folder
 
 
 @pytest.fixture
@@ -134,6 +124,12 @@ def test_the_server_is_this_machines_only_and_a_taken_port_is_named(server: Loca
         open_server(server.get_port())
 
 
+def test_a_taken_port_is_one_line(server: LocalServer, trial: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", "--result", str(trial), "--port", str(server.get_port())]) == 1
+    told = capsys.readouterr().err
+    assert "another ./vnb view?" in told and "Traceback" not in told
+
+
 def test_a_player_goes_through_the_moments_and_stops_at_the_last(server: LocalServer, trial: Path) -> None:
     page = Page(server, load_arm("fr3"), load_hand("l6_v31"))
     snapshots = result_snapshots(trial)[-8:]
@@ -156,3 +152,78 @@ def test_wrong_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["view", "--bag", str(tmp_path / "none"), "--port", "0"]) == 1
     assert "vnb: error: bag" in capsys.readouterr().err
     assert main(["view", "--result", str(tmp_path), "--port", "0"]) == 1
+
+
+# --- messages that arrive out of order --------------------------------------------------------------------------------
+
+
+def stamped(time: float, **fields: object) -> SimpleNamespace:
+    stamp = SimpleNamespace(sec=int(time), nanosec=round(1e9 * (time % 1.0)))
+    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id="world"), **fields)
+
+
+def joints(time: float, value: float) -> SimpleNamespace:
+    names = load_arm("fr3").joint_names
+    return stamped(time, name=names, position=[value] * len(names))
+
+
+def status(time: float, step: int, p_fail: float) -> SimpleNamespace:
+    return stamped(time, step=step, method="vnb", phase=1, action=[0.0] * 6, cvar=p_fail, p_fail=p_fail)
+
+
+def told_verdict() -> SimpleNamespace:
+    return SimpleNamespace(level=0, message="Held. It came up.", values=[])
+
+
+@pytest.fixture
+def assembler() -> Assembler:
+    return Assembler(load_arm("fr3").joint_names, load_hand("l6_v31").joint_names)
+
+
+def test_a_topic_that_was_overtaken_is_no_new_beginning(assembler: Assembler) -> None:
+    assembler.take("arm/joint_states", joints(1.04, 0.1))
+    assembler.take("arm/joint_states", joints(1.08, 0.2))
+    snapshot = assembler.take("planner/status", status(1.00, 5, 0.5))
+    assert (assembler.restarts, snapshot.time, snapshot.p_fail) == (0, 1.08, 0.5)
+    assert_allclose(snapshot.arm_q, 0.2)
+
+
+def test_time_that_begins_again_is_a_new_beginning_whatever_was_on_its_way(assembler: Assembler) -> None:
+    assembler.take("arm/joint_states", joints(0.20, 0.1))
+    assembler.take("planner/status", status(0.20, 5, 0.5))
+    snapshot = assembler.take("arm/joint_states", joints(0.0, 0.3))
+    assert (assembler.restarts, snapshot.time) == (1, 0.0)
+    assert math.isnan(snapshot.p_fail)
+    assembler.take("arm/joint_states", joints(5.0, 0.1))
+    assembler.take("planner/status", status(0.04, 0, 0.25))  # far back: the other topics follow
+    assert (assembler.restarts, assembler.snapshot.time) == (2, 0.04)
+
+
+def test_the_last_figures_and_the_verdict_stay_whatever_arrives_late(assembler: Assembler) -> None:
+    assembler.take("planner/status", status(1.00, 5, 0.5))
+    assembler.take("arm/joint_states", joints(1.30, 0.1))
+    assembler.take("trial/verdict", told_verdict())
+    snapshot = assembler.take("planner/status", status(1.04, 6, 0.25))
+    assert snapshot.verdict is not None and snapshot.p_fail == 0.25
+    assert assembler.take("planner/status", status(1.50, 0, 0.75)).verdict is None  # the next trial, time going on
+
+
+def test_a_watcher_keeps_every_moment_until_it_is_asked() -> None:
+    pytest.importorskip("rclpy")
+    from contextlib import nullcontext
+
+    from vnb_bringup.view.live import Watcher
+
+    node = SimpleNamespace(border=nullcontext, create_subscription=lambda *_, **__: None)
+    watcher = Watcher(node, load_arm("fr3"), load_hand("l6_v31"), keep=5)  # type: ignore[arg-type]
+    for i in range(1, 5):
+        watcher._take("arm/joint_states", joints(0.04 * i, 0.1))
+        watcher._take("planner/status", status(0.04 * i, i, 0.1 * i))
+    moments = watcher.passed()[1:]  # the first is that of nothing
+    assert_allclose([m.time for m in moments], [0.04, 0.08, 0.12])
+    assert_allclose([m.p_fail for m in moments], [0.1, 0.2, 0.3])
+    count, latest = watcher.latest()
+    assert (count, watcher.passed(), latest.step) == (8, [], 4)
+    for i in range(5, 15):
+        watcher._take("arm/joint_states", joints(0.04 * i, 0.1))
+    assert len(watcher.passed()) == 5

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from vnb_grasp.description import ArmDescription, HandDescription, known_hands, load_arm, load_hand
+from vnb_grasp.description import ArmDescription, HandDescription, known_hands, load_arm, load_camera, load_hand
 from vnb_grasp.description.urdf import robot_urdf
 from vnb_grasp.frames.se3 import make_transform, quaternion_to_matrix, rpy_to_matrix
 from vnb_grasp.kinematics import ArmKinematics, HandKinematics
+from vnb_grasp.optics.pinhole import place_of
 from vnb_grasp.shapes.primitive import Primitive
 from vnb_grasp.shapes.sdf import SignedDistance
 
@@ -55,6 +56,18 @@ def test_it_is_one_tree_from_the_world(robot: tuple[ArmDescription, HandDescript
     assert sorted(children) == sorted(set(links) - {"world"})
     names = [e.get("name") for e in root.findall("joint")]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", ["astra", "d435i"])
+def test_cameras_are_frames_where_they_were_calibrated(name: str) -> None:
+    camera = load_camera(name)
+    root = ElementTree.fromstring(robot_urdf(load_arm("fr3"), load_hand("l6_v31"), [camera]))
+    (joint,) = (e for e in root.iter("joint") if e.find("child").get("link") == f"{name}_depth_optical_frame")
+    assert (joint.get("type"), joint.find("parent").get("link")) == ("fixed", "world")
+    origin = joint.find("origin")
+    rotation = rpy_to_matrix(torch.tensor(numbers(origin.get("rpy")), dtype=D))
+    place = make_transform(rotation, torch.tensor(numbers(origin.get("xyz")), dtype=D))
+    np.testing.assert_allclose(place.numpy(), place_of(camera), atol=1e-12)
 
 
 def test_inertias_are_those_of_the_descriptions(robot: tuple[ArmDescription, HandDescription, str]) -> None:

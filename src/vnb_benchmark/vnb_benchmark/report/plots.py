@@ -13,6 +13,8 @@ mpl.use("Agg")
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from vnb_benchmark.outcome import Outcome
 from vnb_benchmark.report.content import Figure
@@ -25,6 +27,9 @@ from vnb_benchmark.statistics.sweeps import SweepCurve
 # Okabe and Ito's palette, without yellow, which is hard to see on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 _MARKERS = "osD^vP*X"
+_SHADES = {"nothing felt yet": "#F3F3F3", "closing": "#E3EEF6", "most have ended": "#F8EDE0"}
+"""Colours of the phases over the decision steps, in their order."""
+
 _MODES = {
     "none": "#DDDDDD",
     "slip": "#56B4E9",
@@ -131,20 +136,30 @@ def quality_over_steps(rows: Sequence[Outcome], styles: Styles, dpi: int = 150) 
         for axes, (method, curve) in zip(panels, curves, strict=True):
             last = len(curve.mean) - 1
             start = curve.end if curve.first is None else min(curve.first, curve.end)
-            axes.axvspan(0, start, color="#F3F3F3", linewidth=0)
-            axes.axvspan(start, curve.end, color="#E3EEF6", linewidth=0)
-            if last > curve.end:
-                axes.axvspan(curve.end, last, color="#F8EDE0", linewidth=0)
+            spans = ((0, start), (start, curve.end), (curve.end, max(last, curve.end)))
+            for (left, right), colour in zip(spans, _SHADES.values(), strict=True):
+                if right > left:
+                    axes.axvspan(left, right, color=colour, linewidth=0)
             steps = np.arange(last + 1)
             axes.fill_between(steps, curve.low, curve.high, color=styles.colour(method), alpha=0.25, linewidth=0)
             axes.plot(steps, curve.mean, color=styles.colour(method), marker="o" if last < 1 else "")
-            axes.set(title=f"{method} (n = {curve.episodes})", xlabel="decision step", ylabel="grasp quality")
+            axes.set(title=f"{method} (n = {curve.episodes})", xlabel="decision step", ylabel="grasp quality ε")
+        _phase_legend(drawing, narrow=len(curves) == 1)
         caption = (
             "Quality from touch: mean and quartiles. Grey: closing, no quality felt in the median episode yet; "
             "blue: from there to the median end of closing; orange: more than half of the episodes have ended and "
             "count with their last value."
         )
         return _save(drawing, "quality", caption, dpi)
+
+
+def _phase_legend(drawing: Drawing, *, narrow: bool) -> None:
+    handles = [
+        Line2D([], [], color="#555555", label="mean"),
+        Patch(color="#555555", alpha=0.25, linewidth=0, label="quartiles"),
+        *(Patch(color=colour, linewidth=0, label=name) for name, colour in _SHADES.items()),
+    ]
+    drawing.legend(handles=handles, loc="outside lower center", ncols=2 if narrow else 3, fontsize="small")
 
 
 def failure_modes(summaries: Sequence[Summary]) -> Figure | None:

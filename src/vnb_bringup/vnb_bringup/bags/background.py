@@ -17,6 +17,9 @@ FLUSH_PERIOD = 0.25
 MEMORY = 64 << 20
 """Bytes that may wait for the disk."""
 
+_ROOM = 1 << 20
+"""Written bytes after which others may wait in their place."""
+
 Message = tuple[str, int, int, bytes]
 Item = Message | tuple[Topic, Definition] | Mapping[str, str]
 
@@ -96,8 +99,11 @@ class BackgroundWriter:
             self.error = error
 
     def _write(self, items: list[Item]) -> None:
+        """Write, and make room for others on the way: on a busy machine a batch can take seconds."""
+        items.reverse()
         written = 0
-        for item in items:
+        while items:
+            item = items.pop()
             if isinstance(item, Mapping):
                 self._writer.note(item)
             elif len(item) == 2:
@@ -106,5 +112,7 @@ class BackgroundWriter:
                 topic, received, published, data = item
                 self._writer.write(topic, received, data, published)
                 written += len(data)
-        with self._changed:
-            self._bytes -= written
+            if written >= _ROOM or not items:
+                with self._changed:
+                    self._bytes -= written
+                written = 0

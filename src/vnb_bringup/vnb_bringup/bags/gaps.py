@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 
 class SequenceGaps:
@@ -30,3 +31,14 @@ class SequenceGaps:
     def lost(self) -> Counter[str]:
         """Return the number of messages missing between those that arrived, by topic; only topics with any."""
         return Counter({topic: n for topic, n in self._gaps.items() if n > 0 and topic not in self._mixed})
+
+    def behind(self, sent: Mapping[str, tuple[int, int]]) -> Counter[str]:
+        """Return the number of messages missing after the last that arrived, by topic; only topics with any.
+
+        Args:
+            sent: How many messages the only publisher of a topic had sent before we listened, and has sent in all.
+        """
+        missing = Counter(
+            {topic: total - max(self._last.get(topic, 0), before) for topic, (before, total) in sent.items()}
+        )
+        return Counter({topic: n for topic, n in missing.items() if n > 0 and topic not in self._mixed})

@@ -86,13 +86,14 @@ class Storage:
 
     Attributes:
         suffix: Of its name.
-        create: Begins one, with the bag's free texts; raises :class:`BagError` if it cannot be.
+        create: Begins one, with the bag's free texts, compressed or not where it knows how; raises :class:`BagError` if
+            it cannot be.
         open: Opens one; raises :class:`BagError` if it is none.
         mend: Completes one that was never closed, in place; raises :class:`BagError` if it cannot be.
     """
 
     suffix: str
-    create: Callable[[Path, Mapping[str, str]], Output]
+    create: Callable[[Path, Mapping[str, str], bool], Output]
     open: Callable[[Path], Input]
     mend: Callable[[Path], None]
 

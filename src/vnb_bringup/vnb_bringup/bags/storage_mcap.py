@@ -39,12 +39,13 @@ _BROKEN = (
 class McapOutput:
     """An MCAP file that is being written. A flush ends the chunk, so that every reader finds all that came before."""
 
-    def __init__(self, path: Path, custom: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, custom: Mapping[str, str], compress: bool = True) -> None:
         try:
             self._stream = path.open("xb")
         except OSError as error:
             raise BagError(f"{path}: cannot be written ({error.strerror}); give another folder") from error
-        self._writer = Writer(self._stream, chunk_size=CHUNK, compression=CompressionType.ZSTD)
+        kind = CompressionType.ZSTD if compress else CompressionType.NONE
+        self._writer = Writer(self._stream, chunk_size=CHUNK, compression=kind)
         self._writer.start(profile="ros2", library="vnb")
         if custom:
             self._writer.add_metadata(_CUSTOM, dict(custom))

@@ -30,9 +30,11 @@ _OLDEST, _NEWEST = 3, 4
 
 
 class Sqlite3Output:
-    """An SQLite file that is being written. A flush commits; what was committed survives this process."""
+    """An SQLite file that is being written. A flush commits; what was committed survives this process. Nothing is
+    compressed.
+    """
 
-    def __init__(self, path: Path, custom: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, custom: Mapping[str, str], compress: bool = True) -> None:
         if path.exists():
             raise BagError(f"{path}: is there already; give another folder")
         try:

@@ -25,6 +25,7 @@ class BagWriter:
         storage: ``mcap`` or ``sqlite3``.
         split_bytes: A file that is as large is closed and the next one begun; 0 = never.
         custom: Free texts that belong to the bag.
+        compress: Whether MCAP chunks are compressed; it takes most of the time of writing.
 
     Raises:
         BagError: If the folder is there already or cannot be made.
@@ -32,12 +33,19 @@ class BagWriter:
     """
 
     def __init__(
-        self, folder: Path, storage: str = "mcap", split_bytes: int = 0, custom: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        storage: str = "mcap",
+        split_bytes: int = 0,
+        custom: Mapping[str, str] | None = None,
+        *,
+        compress: bool = True,
     ) -> None:
         self._storage = STORAGES[storage]
         self._name = storage
         self._folder = folder
         self._split_bytes = split_bytes
+        self._compress = compress
         self._custom = dict(custom or {})
         try:
             folder.mkdir(parents=True)
@@ -52,7 +60,7 @@ class BagWriter:
 
     def _begin(self) -> Output:
         path = f"{self._folder.name}_{len(self._files)}{self._storage.suffix}"
-        output = self._storage.create(self._folder / path, self._custom)
+        output = self._storage.create(self._folder / path, self._custom, self._compress)
         for topic, definition in self._topics.values():
             output.add_topic(topic, definition)
         self._files.append(BagFile(path))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .ros import Ros
 
+_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+"""Names the file of Fast DDS's settings, in every version that ROS 2 Jazzy comes with."""
+
 
 def _joined(*parts: object) -> str:
     return os.pathsep.join(str(part) for part in parts if str(part))
@@ -45,5 +48,7 @@ def command_environment(root: Path, ros: Ros, environ: Mapping[str, str]) -> dic
     env["VNB_ROOT"] = str(root)
     env.setdefault("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
     env.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # nothing leaves the machine unless the user says so
+    if not {"FASTDDS_DEFAULT_PROFILES_FILE", _PROFILES} & env.keys():
+        env[_PROFILES] = str(root / "config" / "fastdds.xml")
     env.setdefault("MUJOCO_GL", "egl")
     return env

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vnb_bringup.bags.reader import BagReader
 
 OPTIONS = {
-    "record": {"storage", "topic", "split_mb", "duration"},
+    "record": {"storage", "topic", "split_mb", "compress", "duration"},
     "play": {"topic", "rate", "start", "loop", "clock", "delay"},
     "info": set(),
     "recover": set(),
@@ -38,6 +38,9 @@ def main(
     split_mb: Annotated[
         float, typer.Option(min=0.0, help="record: size at which a new file begins [MB]; 0 = never.")
     ] = 512.0,
+    compress: Annotated[
+        bool, typer.Option("--compress/--no-compress", help="record: compress mcap files; takes most of the time.")
+    ] = True,
     duration: Annotated[float, typer.Option(min=0.0, help="record: time to record [s]; 0 = until Ctrl-C.")] = 0.0,
     rate: Annotated[float, typer.Option(min=0.001, help="play: factor on the speed.")] = 1.0,
     start: Annotated[float, typer.Option(min=0.0, help="play: time to skip at the beginning [s].")] = 0.0,
@@ -58,7 +61,7 @@ def main(
     _refuse_other_options(context, action)
     if action == "record":
         with known_names():
-            _record(bag or _default_folder(), storage, topic or [], split_mb, duration)
+            _record(bag or _default_folder(), storage, topic or [], split_mb, duration, compress)
         return
     if bag is None:
         raise typer.BadParameter(f"`bag {action}` needs the folder of a bag")
@@ -87,14 +90,20 @@ def _default_folder() -> Path:
     return Path("out") / time.strftime("bag-%Y%m%d-%H%M%S")
 
 
-def _record(folder: Path, storage: str, topics: list[str], split_mb: float, duration: float) -> None:
+def _record(folder: Path, storage: str, topics: list[str], split_mb: float, duration: float, compress: bool) -> None:
     from rclpy.parameter import Parameter
 
     from vnb_bringup.bags.nodes.recorder_node import run
     from vnb_bringup.bags.storage import STORAGES
 
     STORAGES[storage]
-    given = {"out": str(folder), "storage": storage, "topics": ",".join(topics), "split_megabytes": split_mb}
+    given = {
+        "out": str(folder),
+        "storage": storage,
+        "topics": ",".join(topics),
+        "split_megabytes": split_mb,
+        "compress": compress,
+    }
     print(f"Recording into {folder}; Ctrl-C ends it.")
     overrides = [Parameter(name, value=value) for name, value in given.items()]
     info = run([], duration, parameter_overrides=overrides)

@@ -100,5 +100,6 @@ def _follow(page: Page, arm: ArmDescription, hand: HandDescription, namespace: s
             if (source.domain, count) == shown or count == 0:
                 continue
             shown = source.domain, count
-            history.add(snapshot)
+            for moment in (*source.passed(), snapshot):
+                history.add(moment)
             page.show(snapshot, history)

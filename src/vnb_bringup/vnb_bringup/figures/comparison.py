@@ -26,6 +26,11 @@ def draw(sources: Sources) -> list[Figure]:
         grid = drawing.subplots(len(methods), len(cases), squeeze=False)
         for axes in grid.ravel():
             bare(axes)
+        given = {(trial.method, trial.case) for trial in trials}
+        for line, method in zip(grid, methods, strict=True):
+            for axes, case in zip(line, cases, strict=True):
+                if (method, case) not in given:
+                    axes.text(0.5, 0.5, "no trial given", transform=axes.transAxes, ha="center", color="0.5")
         for trial in trials:
             axes = grid[methods.index(trial.method), cases.index(trial.case)]
             picture = trial.picture("lifted")

@@ -22,6 +22,7 @@ from vnb_bringup.report.local import TrialSettings, run_local_trial
 from vnb_grasp.contacts.grasp_map import edge_wrenches
 from vnb_grasp.errors import ConfigError
 from vnb_grasp.quality.ferrari_canny import epsilon_hull
+from vnb_planner.attempts import AttemptRule
 from vnb_sim_bridge.bridge import TORQUE_LENGTH
 from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.scenario import Scenario
@@ -124,24 +125,39 @@ def hold_again(document: dict[str, Any], where: Path, checkpoint: Path | None = 
         checkpoint: Checkpoint of its belief; None is the shipped one.
 
     Raises:
-        ConfigError: If the trial ended by an error, its checkpoint is another one, or it does not come out the same.
+        ConfigError: If the trial ended by an error or ran on devices, its checkpoint is another one, or it does not
+            come out the same.
     """
     if document["verdict"] is None:
         raise ConfigError(f"{where}: the trial ended before its verdict, so nothing was pushed; run it again")
+    if "robot" in document["versions"]:
+        raise ConfigError(
+            f"{where}: the trial ran on {document['versions']['robot']}, whose trials are never quite the same; "
+            "run ./vnb trial without --hardware for a figure of its contacts"
+        )
     mine = checkpoint_hash(document["belief"], checkpoint)
     if mine != document["checkpoint"]:
         raise ConfigError(
             f"{where}: got a belief of checkpoint {mine[:12] or 'none'}, expected {document['checkpoint'][:12]}, which "
             "the trial ran with; give that file with --checkpoint, or run the trial again"
         )
-    conditions = _conditions(document["conditions"])
-    watcher = LiftedWatcher()
-    settings = TrialSettings(
-        document["method"], document["belief"], document["beta"], checkpoint, battery=False, conditions=conditions
-    )
+    settings, watcher = settings_of(document, checkpoint), LiftedWatcher()
     record = run_local_trial(_scenario(document["scenario"]), settings, observers=(watcher,))
     _require_same(document, json.loads(result_json(record)), where)
-    return watcher.holding(bool(document["verdict"]["lifted"]), conditions.disturbance_scale)
+    return watcher.holding(bool(document["verdict"]["lifted"]), settings.conditions.disturbance_scale)
+
+
+def settings_of(document: dict[str, Any], checkpoint: Path | None = None) -> TrialSettings:
+    """Return the settings that a ``result.json`` tells, without the battery: no decision depends on it."""
+    return TrialSettings(
+        document["method"],
+        document["belief"],
+        document["beta"],
+        checkpoint,
+        battery=False,
+        rule=AttemptRule(**document.get("rule", {})),  # builds before this one did not record it
+        conditions=_conditions(document["conditions"]),
+    )
 
 
 def _scenario(drawn: dict[str, Any]) -> Scenario:
@@ -164,7 +180,12 @@ def _require_same(recorded: dict[str, Any], again: dict[str, Any], where: Path) 
     other = [
         f"{name} {was}, here {mine.get(name)}" for name, was in recorded["versions"].items() if was != mine.get(name)
     ]
-    why = f"it was recorded with {'; '.join(other)}" if other else "the code or its --delta or --attempts are others"
+    if other:
+        why = f"it was recorded with {'; '.join(other)}"
+    elif "rule" not in recorded:
+        why = "it does not tell its --delta and --attempts, as builds before this one did not record them"
+    else:
+        why = "the code is another one"
     raise ConfigError(
         f"{where}: the trial came out differently when it was run again to see its contacts under the pulses ({why}); "
         "run ./vnb trial again, and draw the figures with the same code"

@@ -43,7 +43,7 @@ def draw(sources: Sources) -> list[Figure]:
                 axes.set_xlabel("–" if force is None else f"{force:.1f} N")
         for axes, finger in zip(grid[0][1:], FINGERS, strict=True):
             axes.set_title(finger)
-        drawing.colorbar(drawn, ax=grid[:, 1:].ravel().tolist(), label="reading", shrink=0.8, pad=0.02)
+        drawing.colorbar(drawn, ax=grid[:, 1:].ravel().tolist(), label="reading (most: 255)", shrink=0.8, pad=0.02)
         return [save(drawing, "tactile", CAPTION)]
 
 

@@ -154,6 +154,7 @@ class TrialConductor(VnbNode):
             attempts=trial.attempts,
             abstained=trial.abstained,
             conditions=settings.conditions,
+            rule=settings.rule,
         )
         self._verdict.publish(record)
         return record

@@ -10,6 +10,7 @@ from vnb_belief.beliefs import DEFAULT_CHECKPOINT
 from vnb_belief.layout import LAYOUT_VERSION
 from vnb_benchmark.episode import Episode, Step
 from vnb_bringup.report.record import VERSION, StepRecord, TrialRecord, Verdict, battery_records, floats, matrix
+from vnb_planner.attempts import AttemptRule
 from vnb_sim_bridge.bridge import StressReport
 from vnb_sim_bridge.conditions import Conditions
 
@@ -23,6 +24,7 @@ def record_of_episode(
     checkpoint: Path | None = None,
     durations: Mapping[str, float] | None = None,
     conditions: Conditions | None = None,
+    rule: AttemptRule | None = None,
 ) -> TrialRecord:
     """Return the record of a finished episode; the arguments are those that it ran with."""
     return TrialRecord(
@@ -41,6 +43,7 @@ def record_of_episode(
         attempts=episode.attempts,
         abstained=episode.abstained,
         conditions=conditions or Conditions(),
+        rule=rule or AttemptRule(),
     )
 
 

@@ -31,6 +31,7 @@ def result_document(record: TrialRecord) -> dict[str, Any]:
             "method": record.method,
             "belief": record.belief,
             "beta": record.beta,
+            "rule": asdict(record.rule),
             "hand": record.hand,
             "pregrasp": record.pregrasp,
             "attempts": record.attempts,

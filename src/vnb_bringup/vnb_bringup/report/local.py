@@ -139,4 +139,5 @@ def run_local_trial(
         checkpoint=settings.checkpoint,
         durations=watch.durations,
         conditions=conditions,
+        rule=settings.rule,
     )

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vnb_planner.attempts import AttemptRule
 from vnb_sim_bridge.conditions import Conditions
 from vnb_sim_bridge.scenario import Scenario
 
@@ -162,6 +163,7 @@ class TrialRecord:
         attempts: Times that the object was taken.
         abstained: The method declined to lift; it was lifted and tested all the same.
         conditions: Of the simulated world; a shifted simulator, late commands and scaled disturbances stand here.
+        rule: When it was to be lifted, taken again, or given up.
     """
 
     scenario: Scenario
@@ -181,6 +183,7 @@ class TrialRecord:
     attempts: int = 1
     abstained: bool = False
     conditions: Conditions = field(default_factory=Conditions)
+    rule: AttemptRule = field(default_factory=AttemptRule)
 
 
 def floats(values: Iterable[float]) -> Floats:

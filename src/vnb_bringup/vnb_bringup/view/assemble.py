@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from vnb_belief.layout import LATENT_DIM, LAYOUT_VERSION, LOG_MU, POSE
+from vnb_bringup.view.clouds import CLOUD_TOPICS, IMAGE_TOPICS, Points, cloud_of_image, cloud_of_message
 from vnb_bringup.view.snapshot import FINGERS, BeliefView, Snapshot, VerdictView
 from vnb_grasp.errors import ConfigError, ShapeError
 from vnb_grasp.frames.se3 import make_transform, quaternion_to_matrix
+from vnb_grasp.optics.pinhole import Intrinsics
 
 Array = NDArray[np.float64]
 
@@ -36,6 +38,9 @@ TOPICS = {
 }
 """Topics that a snapshot is made of, without namespace, and their types."""
 
+LATE = 0.5
+"""By how much a message may be older than the latest of other topics [s]."""
+
 
 class Assembler:
     """Keeps the latest snapshot up to date, message by message.
@@ -53,12 +58,15 @@ class Assembler:
         self._joints = {"arm": arm_joints, "hand": hand_joints}
         self.snapshot = Snapshot()
         self.restarts = 0
+        self._intrinsics: dict[str, Intrinsics] = {}
+        self._times: dict[str, float] = {}
+        self._status_step = 0
 
     def take(self, topic: str, message: Any) -> Snapshot:
         """Take one message and return the snapshot with it.
 
         Args:
-            topic: One of :data:`TOPICS`.
+            topic: One of :data:`TOPICS`, or of the cameras' in :mod:`vnb_bringup.view.clouds`.
             message: A message of its type, from whichever library.
 
         Raises:
@@ -69,7 +77,10 @@ class Assembler:
             if topic == "trial/verdict":
                 self.snapshot = replace(self.snapshot, verdict=_verdict(message))
                 return self.snapshot
-            self._advance(_seconds(message.header.stamp))
+            if topic in CLOUD_TOPICS or topic in IMAGE_TOPICS:  # of an earlier time than the joints, without a restart
+                self._see(topic, message)
+                return self.snapshot
+            self._advance(topic, _seconds(message.header.stamp))
             self.snapshot = _HANDLERS[topic](self, self.snapshot, message)
         except AttributeError as error:
             raise ConfigError(
@@ -78,12 +89,32 @@ class Assembler:
             ) from error
         return self.snapshot
 
-    def _advance(self, time: float) -> None:
-        """Move the time on; where it begins again, what was seen before is no longer true."""
-        if time < self.snapshot.time - 1e-6:
+    def _advance(self, topic: str, time: float) -> None:
+        """Move the time on; where it begins again, what was seen before is no longer true.
+
+        Topics overtake one another on their way by a few steps, so that a time before the latest is no new beginning
+        unless it is one of its own topic, whose messages stay in order, or far back.
+        """
+        if time < self._times.get(topic, time) - 1e-6 or time < self.snapshot.time - LATE:
             self.restarts += 1
             self.snapshot = Snapshot(object_name=self.snapshot.object_name)
-        self.snapshot = replace(self.snapshot, time=max(time, 0.0))
+            self._times.clear()
+        self._times[topic] = time
+        self.snapshot = replace(self.snapshot, time=max(time, self.snapshot.time))
+
+    def _see(self, topic: str, message: Any) -> None:
+        camera, _, name = topic.partition("/depth/")
+        if name == "camera_info":
+            k = message.k
+            self._intrinsics[camera] = Intrinsics(message.width, message.height, k[0], k[4], k[2], k[5])
+            return
+        if name == "points":
+            points = cloud_of_message(message, camera)
+        elif camera in self._intrinsics:
+            points = _image_points(message, self._intrinsics[camera], camera)
+        else:
+            return  # the next image comes with its intrinsics
+        self.snapshot = replace(self.snapshot, clouds={**self.snapshot.clouds, camera: points})
 
     def _joint_values(self, part: str, message: Any) -> Array:
         names = self._joints[part]
@@ -94,6 +125,13 @@ class Assembler:
                 f"{part} joints: got {', '.join(message.name)}; {', '.join(missing)} missing; another hand?"
             )
         return np.array([table[name] for name in names])
+
+
+def _image_points(image: Any, intrinsics: Intrinsics, camera: str) -> Points:
+    """Return the cloud of an image; none where nothing was measured, of which the camera's own pose estimate tells."""
+    if not any(image.data):
+        return np.zeros((0, 3), dtype=np.float32)
+    return cloud_of_image(image, intrinsics, camera)
 
 
 def _arm(me: Assembler, snapshot: Snapshot, message: Any) -> Snapshot:
@@ -152,6 +190,7 @@ def _belief(me: Assembler, snapshot: Snapshot, message: Any) -> Snapshot:
 
 
 def _status(me: Assembler, snapshot: Snapshot, message: Any) -> Snapshot:
+    again, me._status_step = int(message.step) < me._status_step, int(message.step)  # a late one takes no verdict away
     return replace(
         snapshot,
         step=int(message.step),
@@ -160,7 +199,7 @@ def _status(me: Assembler, snapshot: Snapshot, message: Any) -> Snapshot:
         action=np.array(message.action, dtype=np.float64),
         cvar=float(message.cvar),
         p_fail=float(message.p_fail),
-        verdict=None,
+        verdict=None if again else snapshot.verdict,
     )
 
 

@@ -14,6 +14,9 @@ BELIEF: RGB = (126, 87, 194)
 TRUTH: RGB = (90, 96, 105)
 TABLE: RGB = (222, 216, 206)
 
+CLOUDS: tuple[RGB, ...] = ((190, 110, 60), (60, 130, 150))
+"""Of what the cameras see, one each."""
+
 TONES = {"good": "#1a7f37", "fair": "#9a6700", "bad": "#b42318"}
 
 

@@ -26,7 +26,10 @@ GHOSTS = 8
 _FORCE_LENGTH = 0.004
 """Drawn length of a newton [m]."""
 
-LAYERS = ("truth", "estimate", "belief", "contacts", "paths")
+_POINT_SIZE = 0.003
+"""Drawn size of a point of a cloud [m]."""
+
+LAYERS = ("truth", "estimate", "belief", "contacts", "paths", "clouds")
 
 
 class Drawing:
@@ -68,6 +71,7 @@ class Drawing:
             ]
             for name, width in (("/contacts/force", 5.0), ("/paths/finger", 3.0))
         )
+        self._clouds: dict[str, tuple[NDArray[np.float32], Any]] = {}
         self._caption = self._scene.add_label("/caption", "", anchor="bottom-center", visible=False)
 
     def _add_surroundings(self) -> None:
@@ -109,6 +113,7 @@ class Drawing:
         self._show_ellipsoid("belief", scene.belief_ellipsoid)
         self._show_contacts(scene)
         self._show_paths(scene)
+        self._show_clouds(scene)
         self._show_caption(scene)
 
     def _make_bodies(self, name: str) -> None:
@@ -157,6 +162,23 @@ class Drawing:
             if scene.paths is not None:
                 path = scene.paths[i]
                 line.points = np.stack((path[:-1], path[1:]), axis=1)
+
+    def _show_clouds(self, scene: Scene) -> None:
+        """Send a cloud only when it is another one: it is by far the largest thing on the page."""
+        for camera, (_, handle) in self._clouds.items():
+            handle.visible = self._shown["clouds"] and camera in scene.clouds
+        for camera, points in scene.clouds.items() if self._shown["clouds"] else ():
+            if camera not in self._clouds:
+                colour = colours.CLOUDS[len(self._clouds) % len(colours.CLOUDS)]
+                handle = self._scene.add_point_cloud(
+                    f"/clouds/{camera}", points, colour, point_size=_POINT_SIZE, precision="float32"
+                )
+            elif self._clouds[camera][0] is not points:
+                handle = self._clouds[camera][1]
+                handle.points = points
+            else:
+                continue
+            self._clouds[camera] = points, handle
 
     def _show_caption(self, scene: Scene) -> None:
         anchor = scene.truth if scene.truth is not None else scene.estimate

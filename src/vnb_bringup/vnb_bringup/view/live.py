@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -12,12 +13,14 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from sensor_msgs.msg import JointState
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState, PointCloud2
 from vnb_msgs.msg import Belief, GraspQuality, GroundTruth, ObjectPose, PlannerStatus, TactileArray
 
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.domain import claimed_domains, given_domain
 from vnb_bringup.view.assemble import Assembler
+from vnb_bringup.view.clouds import CLOUD_TOPICS
 from vnb_bringup.view.snapshot import Snapshot
 from vnb_grasp.description import ArmDescription, HandDescription
 from vnb_grasp.nodes import qos
@@ -40,6 +43,14 @@ KINDS: dict[str, Any] = {
 QOS = {"trial/verdict": qos.LATCHED}
 """Quality of service of the topics that have another one than the links of the decision loop."""
 
+_WATCH = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
+"""A page that is busy for seconds still hears every step."""
+
+_KEPT = 2000
+
+_LATEST_CLOUD = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""Fits every publisher, and keeps no queue of what is out of date."""
+
 
 class Watcher:
     """Subscriptions of a node that keep a snapshot up to date.
@@ -48,27 +59,45 @@ class Watcher:
         node: Whose border takes the errors of messages that cannot be read.
         arm: The arm.
         hand: The hand on it.
+        clouds: Watch the cameras' clouds too; they are computed only where somebody does.
+        keep: Moments to keep until they are asked for, at most.
     """
 
-    def __init__(self, node: VnbNode, arm: ArmDescription, hand: HandDescription) -> None:
+    def __init__(
+        self, node: VnbNode, arm: ArmDescription, hand: HandDescription, *, clouds: bool = False, keep: int = 0
+    ) -> None:
         self._node = node
         self._assembler = Assembler(arm.joint_names, hand.joint_names)
         self._lock = threading.Lock()
         self._count = 0
+        self._passed: deque[Snapshot] = deque(maxlen=keep)
         group = MutuallyExclusiveCallbackGroup()
         for topic, kind in KINDS.items():
-            profile = QOS.get(topic, qos.CHAIN)
+            profile = QOS.get(topic, _WATCH)
             node.create_subscription(kind, topic, partial(self._take, topic), profile, callback_group=group)
+        for topic in CLOUD_TOPICS if clouds else ():
+            node.create_subscription(
+                PointCloud2, topic, partial(self._take, topic), _LATEST_CLOUD, callback_group=group
+            )
 
     def _take(self, topic: str, message: Any) -> None:
         with self._node.border(), self._lock:
             self._count += 1
-            self._assembler.take(topic, message)
+            before = self._assembler.snapshot
+            if self._assembler.take(topic, message).time != before.time:
+                self._passed.append(before)
 
     def latest(self) -> tuple[int, Snapshot]:
         """Return the number of messages so far and the snapshot after them."""
         with self._lock:
             return self._count, self._assembler.snapshot
+
+    def passed(self) -> list[Snapshot]:
+        """Return the moments that are over, in order, each once; the oldest are left out if too many were kept."""
+        with self._lock:
+            moments = list(self._passed)
+            self._passed.clear()
+            return moments
 
 
 class LiveSource:
@@ -84,7 +113,7 @@ class LiveSource:
     """
 
     def __init__(self, arm: ArmDescription, hand: HandDescription, namespace: str = "") -> None:
-        self._make = partial(Watcher, arm=arm, hand=hand)
+        self._make = partial(Watcher, arm=arm, hand=hand, clouds=True, keep=_KEPT)
         self._namespace = namespace
         self._stack = ExitStack()
         self._watcher: Watcher | None = None
@@ -127,3 +156,8 @@ class LiveSource:
         """Return the number of messages from this domain so far and the snapshot after them."""
         assert self._watcher is not None
         return self._watcher.latest()
+
+    def passed(self) -> list[Snapshot]:
+        """Return the moments that are over since the last call, in order."""
+        assert self._watcher is not None
+        return self._watcher.passed()

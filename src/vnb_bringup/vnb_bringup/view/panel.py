@@ -38,6 +38,7 @@ _LAYER_TITLES = {
     "belief": "belief: ghosts, 2σ ellipsoid",
     "contacts": "contacts, friction cones",
     "paths": "planned fingertip paths",
+    "clouds": "clouds of the depth cameras",
 }
 _CELL = "padding:6px 8px;border-radius:6px;background:rgba(127,127,127,.10)"
 _SMALL = "font-size:11px;opacity:.72"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,7 @@ class Scene:
         cones: Of the touching fingers.
         paths: Fingertip paths (5, HORIZON + 1, 3) [m] under the chosen velocities.
         text: Figures in words.
+        clouds: Points (N, 3) [m] that each depth camera saw, by its name.
     """
 
     links: dict[str, Array]
@@ -92,6 +94,7 @@ class Scene:
     cones: tuple[Cone, ...]
     paths: Array | None
     text: str
+    clouds: Mapping[str, NDArray[np.float32]]
 
 
 class SceneBuilder:
@@ -135,6 +138,7 @@ class SceneBuilder:
             cones=() if T_world_hand is None else _cones(snapshot, T_world_hand),
             paths=None if T_world_hand is None or hand_q is None else self._paths(snapshot, hand_q, T_world_hand),
             text=caption(snapshot),
+            clouds=snapshot.clouds,
         )
 
     def _paths(self, snapshot: Snapshot, hand_q: torch.Tensor, T_world_hand: Array) -> Array | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,6 +80,7 @@ class Snapshot:
         cvar, p_fail: Risk figures of the chosen action.
         entropy: Of the belief [nat].
         verdict: The verdict, once there is one.
+        clouds: What each depth camera saw last, by its name: points (N, 3) [m], world frame.
     """
 
     time: float = 0.0
@@ -104,3 +106,4 @@ class Snapshot:
     p_fail: float = math.nan
     entropy: float = math.nan
     verdict: VerdictView | None = None
+    clouds: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)

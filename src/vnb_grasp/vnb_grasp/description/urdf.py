@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import torch
 
-from vnb_grasp.description.schema import ArmDescription, HandDescription, Inertial, Joint
+from vnb_grasp.description.schema import ArmDescription, CameraDescription, HandDescription, Inertial, Joint
 from vnb_grasp.frames.se3 import matrix_to_rpy, quaternion_to_matrix
+from vnb_grasp.optics.pinhole import place_of
 from vnb_grasp.shapes.primitive import Primitive
 
 Element = ElementTree.Element
@@ -19,12 +20,13 @@ ZERO = (0.0, 0.0, 0.0)
 COLOURS = {"arm": "0.86 0.87 0.89 1", "hand": "0.25 0.27 0.30 1"}
 
 
-def robot_urdf(arm: ArmDescription, hand: HandDescription) -> str:
+def robot_urdf(arm: ArmDescription, hand: HandDescription, cameras: Sequence[CameraDescription] = ()) -> str:
     """Return the URDF of ``hand`` on ``arm``, standing in the frame ``world``.
 
     Besides the links of both descriptions it has the frames ``flange``, ``hand_mount`` (the adapter, in the axes of
     the arm's last link), ``palm``, and ``<finger>_pad`` and ``<finger>_tip``. A capsule, which URDF does not know,
-    becomes a cylinder with two spheres. Passive joints are mimic joints with effort 0.
+    becomes a cylinder with two spheres. Passive joints are mimic joints with effort 0. Each camera becomes a frame
+    ``<camera>_depth_optical_frame`` where it was calibrated to be.
     """
     robot = Element("robot", name=f"{arm.name}_{hand.name}")
     for name, rgba in COLOURS.items():
@@ -45,6 +47,10 @@ def robot_urdf(arm: ArmDescription, hand: HandDescription) -> str:
     for pad in hand.pads:
         _add_frame(robot, pad.link, f"{pad.finger}_pad", pad.position, pad.rpy)
         _add_frame(robot, pad.link, f"{pad.finger}_tip", pad.tip, ZERO)
+    for camera in cameras:
+        place = torch.from_numpy(place_of(camera))
+        rpy = matrix_to_rpy(place[:3, :3]).tolist()
+        _add_frame(robot, "world", f"{camera.name}_depth_optical_frame", place[:3, 3].tolist(), rpy)
     ElementTree.indent(robot)
     return ElementTree.tostring(robot, encoding="unicode", xml_declaration=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.action import ActionClient, ActionServer
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from vnb_msgs.msg import ErrorCode
 
 from vnb_grasp.errors import VnbError
@@ -44,6 +45,25 @@ class Canceled(Refusal):
         super().__init__(message, ErrorCode.CANCELED)
 
 
+class CountingPublisher(Publisher):
+    """Knows how many messages it has sent, so that a recorder can tell what never arrived.
+
+    Attributes:
+        sent: Number of messages.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.sent = 0
+        self._counting = threading.Lock()
+
+    def publish(self, message: Any) -> None:
+        """Send a message."""
+        with self._counting:  # the numbers of the middleware rise in the order of publishing
+            super().publish(message)
+            self.sent += 1
+
+
 class VnbNode(Node):
     """A node with an error border and an orderly end."""
 
@@ -51,6 +71,10 @@ class VnbNode(Node):
         super().__init__(name, **options)
         self.closing = threading.Event()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", CHAIN)
+
+    def create_publisher(self, *arguments: Any, **options: Any) -> Publisher:
+        """Return a publisher that counts."""
+        return super().create_publisher(*arguments, **{"publisher_class": CountingPublisher, **options})
 
     @contextmanager
     def border(self, on_error: OnError | None = None) -> Iterator[None]:

@@ -7,6 +7,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 CHAIN = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 """Links of the decision loop: in lockstep a lost message would stop the loop. Publishers and subscribers."""
 
+IMAGES = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
+"""Publishers of raw images: they keep as many, some 25 MB, for a recorder that gets no time for seconds."""
+
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 """Commands: none may be lost, and only the latest counts."""
 

@@ -73,7 +73,7 @@ class CameraDriverNode(DeviceNode):
 
     def _image_publishers(self, topic: str) -> tuple[Any, Any]:
         name = f"{self.config.camera}/{topic}"
-        return self.create_publisher(Image, name, qos.CHAIN), self.create_publisher(
+        return self.create_publisher(Image, name, qos.IMAGES), self.create_publisher(
             CameraInfo, info_topic(name), qos.CHAIN
         )
 

@@ -123,7 +123,7 @@ class SimBridgeNode(VnbNode):
             for camera in CAMERAS:
                 self._camera_out[camera] = (
                     self.create_publisher(CameraInfo, f"{camera}/depth/camera_info", qos.CHAIN),
-                    self.create_publisher(Image, f"{camera}/depth/image_rect_raw", qos.CHAIN),
+                    self.create_publisher(Image, f"{camera}/depth/image_rect_raw", qos.IMAGES),
                 )
         else:
             self._pose_out = self.create_publisher(ObjectPose, "object_pose", qos.CHAIN)

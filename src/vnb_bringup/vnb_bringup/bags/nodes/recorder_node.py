@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -37,8 +38,12 @@ from vnb_grasp.nodes.parameters import declare, parameter
 NAME = "recorder"
 _LOOK_PERIOD = 0.1
 _DEPTH = 200
-_QUIET = 0.3
-_DRAIN = 1.0
+_DRAIN = 30.0
+"""Most time after the end for what was published before it [s]."""
+_EMPTY, _LATE = 8, 50
+"""Looks in a row that find no message, or none from before the end, after which none is expected; looks, not seconds:
+on a busy machine seconds pass without one."""
+_LOOK = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,11 @@ class RecorderConfig:
     out: str = parameter("", "folder of the bag; it must not be there")
     storage: str = parameter("mcap", "mcap or sqlite3")
     split_megabytes: float = parameter(0.0, "size at which a file is closed and the next one begun; 0 = never", 0.0)
+    compress: bool = parameter(True, "compress the chunks of an mcap file")
     topics: str = parameter("", "names of the topics to record, separated by commas; empty = all")
     notes: str = parameter("", "YAML mapping of texts that belong to the bag")
     parent: int = parameter(0, "process that started this one: recording ends when it has ended; 0 = never", 0)
+    published: str = parameter("", "JSON file in which the parent tells, at the end, what each topic's publisher sent")
     memory_megabytes: float = parameter(64.0, "what may wait for the disk; messages beyond are dropped", 1.0)
 
 
@@ -71,13 +78,15 @@ class RecorderNode(VnbNode):
         self._shares = share_folders()
         megabyte = 1 << 20
         split = int(config.split_megabytes * megabyte)
-        writer = BagWriter(Path(config.out), config.storage, split, _notes(config.notes))
+        notes = _notes(config.notes)
+        writer = BagWriter(Path(config.out), config.storage, split, notes, compress=config.compress)
         self._bag = BackgroundWriter(writer, int(config.memory_megabytes * megabyte))
         self._seen: set[str] = set()
         self._parameters = NodeParameters(self, lambda told: self._bag.note({"parameters": told}))
         self.lost: Counter[str] = Counter()
         self._gaps = SequenceGaps()
-        self.last_arrival = time.monotonic()
+        self._end = 0
+        self.arrivals = self.late_arrivals = 0
         self._look()
         self.create_timer(_LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -125,9 +134,12 @@ class RecorderNode(VnbNode):
         put, hear = self._bag.put, self._gaps.hear
 
         def receive(data: bytes, info: Any) -> None:
+            if self._end and info["source_timestamp"] > self._end:
+                self.late_arrivals += 1
+                return
             hear(name, info["publication_sequence_number"])
             put(name, info["received_timestamp"], info["source_timestamp"], data)
-            self.last_arrival = time.monotonic()
+            self.arrivals += 1
 
         return receive
 
@@ -136,13 +148,18 @@ class RecorderNode(VnbNode):
 
     # --- the end --------------------------------------------------------------------------------------------------
 
+    def stop(self) -> None:
+        """Take from now on only what has been published already."""
+        self._end = time.time_ns()
+
     def finish(self) -> BagInfo:
         """Close the bag and return what it holds.
 
         Raises:
             BagError: If it could not be written to its end.
         """
-        dropped = (self.lost | self._gaps.lost()) + self._bag.dropped  # the middleware tells of some losses only
+        unheard = self._gaps.lost() + self._gaps.behind(_sent(self.config.published))
+        dropped = (self.lost | unheard) + self._bag.dropped  # the middleware tells of some losses only
         self._bag.note({"dropped": yaml.safe_dump(dict(dropped))})
         info = self._bag.close()
         if absent := sorted(self._wanted - self._seen):
@@ -169,6 +186,14 @@ def _require_same(name: str, definition: Definition, publishers: Sequence[Any]) 
             )
 
 
+def _sent(path: str) -> dict[str, tuple[int, int]]:
+    """Return what publishers sent before the recorder listened and in all, by topic; nothing if nobody tells."""
+    if not path or not Path(path).is_file():
+        return {}
+    told = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {topic: (int(before), int(total)) for topic, (before, total) in told.items()}
+
+
 def _notes(text: str) -> dict[str, str]:
     given = yaml.safe_load(text) if text else {}
     if not isinstance(given, dict):
@@ -187,12 +212,21 @@ def record(node: RecorderNode, ended: threading.Event) -> BagInfo:
     try:
         while not ended.is_set() and node.context.ok() and not node.over:
             executor.spin_once(timeout_sec=0.2)
-        due = time.monotonic() + _DRAIN
-        while time.monotonic() < min(due, node.last_arrival + _QUIET) and node.context.ok():
-            executor.spin_once(timeout_sec=0.05)
+        node.stop()
+        _drain(node, executor)
         return node.finish()
     finally:
         executor.shutdown()
+
+
+def _drain(node: RecorderNode, executor: SingleThreadedExecutor) -> None:
+    """Take what was published before the end and is on its way."""
+    due, empty, late = time.monotonic() + _DRAIN, 0, 0
+    while empty < _EMPTY and late < _LATE and time.monotonic() < due and node.context.ok():
+        before = node.arrivals, node.late_arrivals
+        executor.spin_once(timeout_sec=_LOOK)
+        late = late + 1 if node.arrivals == before[0] else 0
+        empty = empty + 1 if (node.arrivals, node.late_arrivals) == before else 0
 
 
 def run(arguments: Sequence[str] | None = None, duration: float = 0.0, **options: Any) -> BagInfo:
