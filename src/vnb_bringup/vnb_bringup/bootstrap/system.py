@@ -62,6 +62,7 @@ NEEDS = (
     Need("libegl1", lambda: has_library("libEGL.so.1")),
     Need("libgl1", lambda: has_library("libGL.so.1")),
     Need("libgomp1", lambda: has_library("libgomp.so.1")),
+    Need("libusb-1.0-0", lambda: has_library("libusb-1.0.so.0")),  # open3d does not import without it
     Need("g++", has_compiler),
     Need(f"{_PYTHON}-venv", has_venv, of_python=True),
     Need(f"{_PYTHON}-dev", has_headers, of_python=True),
