@@ -9,17 +9,19 @@ import typer
 
 from vnb_bringup.commands._shared import command_line, known_names, progress_bar
 
-PROTOCOLS = ("random", "pegboard", "grasp")
+PROTOCOLS = ("random", "pegboard", "grasp", "bad")
 
 
 def main(
     protocol: Annotated[
-        str, typer.Option(help="random: at rest, standing and lying; pegboard: its offsets; grasp: hand at pre-grasp.")
+        str,
+        typer.Option(
+            help="random: at rest, standing and lying; pegboard: its offsets; grasp: hand at pre-grasp, and closing; "
+            "bad: views that should be declared rather than believed."
+        ),
     ] = "random",
     poses: Annotated[int, typer.Option(min=1, help="Random poses, the objects in turn.")] = 200,
-    repeats: Annotated[
-        int, typer.Option(min=1, help="Pegboard: nodes per object and offset; grasp: poses per object.")
-    ] = 4,
+    repeats: Annotated[int, typer.Option(min=1, help="Per object and offset (pegboard), or per object and case.")] = 4,
     object_name: Annotated[
         list[str] | None, typer.Option("--object", help="Object to look for; repeatable.", show_default="all")
     ] = None,
@@ -35,8 +37,10 @@ def main(
     """
     if protocol not in PROTOCOLS:
         raise typer.BadParameter(f"unknown protocol {protocol!r}, expected one of: {', '.join(PROTOCOLS)}")
+    from vnb_benchmark.perception.bad import BadLook, bad_poses
+    from vnb_benchmark.perception.look import plain_look
     from vnb_benchmark.perception.measure import measure_poses
-    from vnb_benchmark.perception.occluded import AtPregrasp, grasp_poses
+    from vnb_benchmark.perception.occluded import LookAtGrasp, grasp_poses
     from vnb_benchmark.perception.poses import pegboard_poses, random_poses
     from vnb_benchmark.perception.report import table, write_perception_report
     from vnb_benchmark.perception.summary import by_source
@@ -53,14 +57,16 @@ def main(
             "random": lambda: random_poses(poses, seed, names),
             "pegboard": lambda: pegboard_poses(names, repeats, seed),
             "grasp": lambda: grasp_poses(repeats, seed, names),
+            "bad": lambda: bad_poses(repeats, seed, names),
         }[protocol]()
+    look = {"grasp": LookAtGrasp, "bad": BadLook}.get(protocol)
     with progress_bar() as bar:
         task = bar.add_task("poses", total=len(tried), note="")
         measurements = measure_poses(
             tried,
             fusion=fusion,
             on_pose=lambda done: bar.update(task, completed=done),
-            place_robot=AtPregrasp() if protocol == "grasp" else None,
+            look=look() if look else plain_look,
         )
     print(render_table(table(by_source(measurements))))
     folder = out or Path("out") / f"perception-{protocol}"
