@@ -18,7 +18,8 @@ from vnb_perception.estimate import PoseEstimate
 from vnb_perception.estimator import EstimatorConfig, PoseEstimator
 from vnb_perception.fusion import FusionConfig, fuse
 from vnb_perception.images.robot import RobotShape
-from vnb_perception.objects.model import ObjectModel, described_model
+from vnb_perception.objects.library import ModelLibrary
+from vnb_perception.objects.model import ObjectModel
 from vnb_sim_bridge.cameras.rig import CameraRig
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.world import World
@@ -78,6 +79,7 @@ def measure_poses(
     fusion: FusionConfig | None = None,
     on_pose: Callable[[int], None] | None = None,
     look: Look = plain_look,
+    library: ModelLibrary | None = None,
 ) -> list[Measurement]:
     """Return one measurement per pose for each camera, and one for both together.
 
@@ -87,11 +89,13 @@ def measure_poses(
         fusion: Of the fusion.
         on_pose: Called with the number of poses done.
         look: Takes the pictures; arm and hand stay at home with the usual one.
+        library: Of the models to look with; the descriptions if None. The frame of a mesh file is taken for that of
+            the description of its name.
     """
     done: list[Measurement] = []
     torch.set_num_threads(1)
     for name in dict.fromkeys(pose.object_name for pose in poses):
-        model = described_model(name)
+        model = (library or ModelLibrary()).model(name)
         world = World(Scenario(name))
         robot = RobotShape(world.hand, world.arm)
         rig = CameraRig(world)

@@ -27,6 +27,7 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of poses, noise and calibration errors.")] = 0,
     weighing: Annotated[str, typer.Option(help="Weight of the fusion: fixed, trace or determinant.")] = "fixed",
+    meshes: Annotated[str, typer.Option(help="Folder of mesh files to look with, named after objects.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default="out/perception-PROTOCOL")] = (
         None
     ),
@@ -47,6 +48,7 @@ def main(
     from vnb_benchmark.report.markdown import render_table
     from vnb_grasp.description import load_object
     from vnb_perception.fusion import FusionConfig
+    from vnb_perception.objects.library import ModelLibrary
 
     names = tuple(object_name or ())
     with known_names():
@@ -67,6 +69,7 @@ def main(
             fusion=fusion,
             on_pose=lambda done: bar.update(task, completed=done),
             look=look() if look else plain_look,
+            library=ModelLibrary(meshes),
         )
     print(render_table(table(by_source(measurements))))
     folder = out or Path("out") / f"perception-{protocol}"
