@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from std_msgs.msg import String
 from vnb_msgs.msg import ErrorCode, ObjectPose
 
 from vnb_grasp.description import load_arm, load_camera, load_hand
+from vnb_grasp.errors import VnbError
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.conversions import in_order, nanoseconds, seconds
@@ -20,10 +22,11 @@ from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
 from vnb_perception.estimate import PoseEstimate, Status, no_estimate
 from vnb_perception.estimator import EstimatorConfig
+from vnb_perception.images.cloud import organised_cloud
 from vnb_perception.images.robot import RobotShape
 from vnb_perception.nodes.alignment import JointHistory
-from vnb_perception.nodes.messages import estimate_to_message, intrinsics_from_message, raw_image
-from vnb_perception.objects.model import described_model
+from vnb_perception.nodes.messages import cloud_message, estimate_to_message, intrinsics_from_message, raw_image
+from vnb_perception.objects.library import ModelLibrary
 from vnb_perception.tracking import CameraTracker
 
 _QUIET = (Status.NO_OBJECT, Status.POOR, Status.AMBIGUOUS)
@@ -58,17 +61,22 @@ class PoseEstimatorConfig:
 
     camera: str = parameter("astra", "camera whose images are looked at; its topics begin with this name")
     object_name: str = parameter("mustard_bottle", "object to look for until another is named on target_object")
+    meshes: str = parameter("", "folder of mesh files named after objects, in place of descriptions; empty = none")
     hand: str = parameter("l6_v31", "hand variant")
     arm: str = parameter("fr3", "arm")
     max_age: float = parameter(0.5, "difference to the joints' time beyond which an image is stale [s]", 0.0)
     track_within: float = parameter(0.5, "age up to which the last estimate is where a registration begins [s]", 0.0)
+    points: bool = parameter(
+        True, "publish <camera>/depth/points while somebody listens; not beside a driver that does"
+    )
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
 
 
 class PoseEstimatorNode(VnbNode):
     """``<camera>/depth/image_rect_raw``, its ``camera_info`` and joints in, ``<camera>/object_pose`` out.
 
-    Every image is answered: with a pose, or with a status that says why there is none.
+    Every image is answered: with a pose, or with a status that says why there is none. While somebody listens to
+    ``<camera>/depth/points``, it becomes a cloud too, in the frame of the image.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -78,11 +86,15 @@ class PoseEstimatorNode(VnbNode):
         self._camera = load_camera(config.camera)
         self._hand, self._arm = load_hand(config.hand), load_arm(config.arm)
         self._robot = RobotShape(self._hand, self._arm)
+        self._library = ModelLibrary(config.meshes)
         self._look_for(config.object_name)
         self._joints = JointHistory(("arm", "hand"), config.max_age)
         self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
         self._waiting: deque[_Waiting] = deque()
         self._out = self.create_publisher(ObjectPose, f"{config.camera}/object_pose", qos.CHAIN)
+        self._points_out = None
+        if config.points:
+            self._points_out = self.create_publisher(PointCloud2, f"{config.camera}/depth/points", qos.VIEW)
         inputs = MutuallyExclusiveCallbackGroup()
         for kind, topic, take, profile in (
             (String, "target_object", self._on_target, qos.LATCHED),
@@ -94,8 +106,8 @@ class PoseEstimatorNode(VnbNode):
             self.create_subscription(kind, topic, take, profile, callback_group=inputs)
 
     def _look_for(self, object_name: str) -> None:
+        model, config = self._library.model(object_name), self.config
         self._object = object_name
-        model, config = described_model(object_name), self.config
         self._tracker = CameraTracker(self._camera, model, self._robot, config.estimator, config.track_within)
 
     def _on_target(self, message: String) -> None:
@@ -133,6 +145,7 @@ class PoseEstimatorNode(VnbNode):
             if joints is not None and info is not None:
                 self._waiting.popleft()
                 self._answer(first.image, self._estimate(first, info, joints))
+                self._show(first.image, info)
             elif first.off >= _LATE:
                 self._waiting.popleft()
                 where = "old" if first.gap > 0 else "in the future"
@@ -165,6 +178,14 @@ class PoseEstimatorNode(VnbNode):
 
     def _answer(self, image: Image, estimate: PoseEstimate) -> None:
         self._out.publish(estimate_to_message(estimate, image.header.stamp, 0, self._object))
+
+    def _show(self, image: Image, info: CameraInfo) -> None:
+        """Publish the cloud of an image, if somebody listens; what is wrong with the image stands in the estimate."""
+        if self._points_out is None or not self._points_out.get_subscription_count():
+            return
+        with suppress(VnbError):
+            points = organised_cloud(raw_image(image).metres(self._camera.name), intrinsics_from_message(info))
+            self._points_out.publish(cloud_message(points, image.header))
 
 
 def main() -> int:

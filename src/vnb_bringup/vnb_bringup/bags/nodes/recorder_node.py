@@ -39,6 +39,8 @@ _LOOK_PERIOD = 0.1
 _DEPTH = 200
 _QUIET = 0.3
 _DRAIN = 1.0
+_ON_DEMAND = frozenset({"sensor_msgs/msg/PointCloud2"})
+"""What is made of other topics for whoever listens: recorded only by name, or recording would make it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class RecorderNode(VnbNode):
                 if name in self._seen or topic_or_service_is_hidden(name):
                     continue
                 if self._wanted and name not in self._wanted:
+                    continue
+                if not self._wanted and _ON_DEMAND.issuperset(types):
                     continue
                 publishers = self.get_publishers_info_by_topic(name)
                 if publishers:
