@@ -87,5 +87,5 @@ def test_colours_are_drawn_for_listeners_only(talk: SimpleNamespace, monkeypatch
     v, u = intrinsics_of(camera).project((top - place[:3, 3]) @ place[:3, :3])
     seen = pixels[round(float(v)), round(float(u))]
     expected = np.array(load_object("cube").rgba[:3])
-    assert seen.max() > 50  # lit, whatever the brightness
-    np.testing.assert_allclose(seen / seen.max(), expected / expected.max(), atol=0.06)
+    assert seen.argmax() == expected.argmax() == 0
+    np.testing.assert_allclose(seen[1] / seen[2], expected[1] / expected[2], rtol=0.05)  # red may be clipped

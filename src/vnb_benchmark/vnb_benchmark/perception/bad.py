@@ -67,7 +67,7 @@ def bad_poses(repeats: int, seed: int, objects: Sequence[str] = ()) -> tuple[Tri
                 number = seed * 100_003 + len(poses)
                 rng = stream(seed, f"bad case/{name}/{case}", i)
                 turn = Rotation.from_euler("z", _turn(rng, case)).as_matrix()
-                x, y = _edge_of_workspace(rng) if case == "cut off" else SPAWN + rng.uniform(-0.05, 0.05, 2)
+                x, y = _edge_of_workspace(rng) if case == "cut off" else _near_spawn(rng)
                 poses.append(TrialPose(name, at_rest(name, turn, x, y), number, case, case not in ABSENT))
     return tuple(poses)
 
@@ -75,6 +75,12 @@ def bad_poses(repeats: int, seed: int, objects: Sequence[str] = ()) -> tuple[Tri
 def _turn(rng: Rng, case: str) -> float:
     """Return a heading [rad]; one that the hand can reach where it is to take hold."""
     return float(rng.uniform(-0.2, 0.2) if case in ("in the hand", "joints off") else rng.uniform(0, 2 * math.pi))
+
+
+def _near_spawn(rng: Rng) -> tuple[float, float]:
+    """Return a place within 5 cm of the spawn point along each axis [m]."""
+    dx, dy = rng.uniform(-0.05, 0.05, 2)
+    return SPAWN[0] + float(dx), SPAWN[1] + float(dy)
 
 
 def _edge_of_workspace(rng: Rng) -> tuple[float, float]:

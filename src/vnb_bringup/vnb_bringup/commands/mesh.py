@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,6 @@ def main(
     print(f"symmetry: {turns[len(model.symmetry.axes)]}")
 
 
-def _size(extents: object) -> str:
-    x, y, z = (1e3 * float(e) for e in extents)  # type: ignore[attr-defined]
+def _size(extents: Any) -> str:
+    x, y, z = (1e3 * float(e) for e in extents)
     return f"{x:.1f} x {y:.1f} x {z:.1f} mm"
