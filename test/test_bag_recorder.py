@@ -23,6 +23,7 @@ pytest.importorskip("vnb_msgs")
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String, UInt64
 
 from vnb_bringup.bags.definitions import load_definition, share_folders
@@ -85,6 +86,7 @@ def run_recorder_beside(folder: Path, prepare: Any, act: Any = None, **parameter
 def test_a_late_recorder_hears_what_was_latched(storage: str, tmp_path: Path) -> None:
     def prepare(node: Node) -> list[Any]:
         latched, plain = node.create_publisher(String, "note", qos.LATCHED), node.create_publisher(String, "plain", 10)
+        node.create_publisher(PointCloud2, "points", 10)  # made for whoever listens: recorded only by name
         latched.publish(String(data="before"))
         plain.publish(String(data="nobody listens yet"))
         return [latched, plain]
@@ -95,6 +97,7 @@ def test_a_late_recorder_hears_what_was_latched(storage: str, tmp_path: Path) ->
 
     info, found = run_recorder_beside(tmp_path / "a bag", prepare, act, storage=storage)
     assert info.storage == storage
+    assert "/points" not in [topic.name for topic in info.topics]
     assert [data for topic, data in found if topic == "/note"] == [serialize_message(String(data="before"))]
     expected = [serialize_message(String(data=f"message {i}")) for i in range(30)]
     assert [data for topic, data in found if topic == "/plain"] == expected

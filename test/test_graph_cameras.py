@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("vnb_msgs")
 
+from sensor_msgs.msg import PointCloud2
 from vnb_msgs.msg import ObjectPose
 
 from vnb_bringup.graph.testing import GRAPH, SETTINGS, assert_same_trial, graph, reference, scenario, until
@@ -28,8 +29,11 @@ def test_a_trial_from_cameras_is_the_one_without_middleware() -> None:
     with graph(settings=replace(GRAPH, conditions=CAMERAS)) as running:
         heard: list[ObjectPose] = []
         running.conductor.create_subscription(ObjectPose, "object_pose", heard.append, qos.CHAIN)
+        clouds: list[PointCloud2] = []  # whoever looks changes nothing
+        running.conductor.create_subscription(PointCloud2, "astra/depth/points", clouds.append, qos.VIEW)
         record = running.conductor.run(scenario(), replace(SETTINGS, conditions=CAMERAS), max_steps=STEPS)
         until(lambda: len(heard) > STEPS, "poses")
+        until(lambda: bool(clouds), "a cloud")
         publishers = running.conductor.get_publishers_info_by_topic("/object_pose")
     assert_same_trial(record, expected)
     assert {publisher.node_name for publisher in publishers} == {"pose_fusion"}

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from vnb_belief import layout
 from vnb_belief.beliefs import BELIEFS, Belief, BeliefContext, LearnedBelief, PriorBelief
 from vnb_belief.checkpoint import Provenance, save_checkpoint
-from vnb_belief.dynamics import BeliefDynamics, DynamicsConfig
+from vnb_belief.dynamics import VISION_FLOOR, BeliefDynamics, DynamicsConfig
 from vnb_belief.features import pose_from_vector
 from vnb_belief.prior import prior_mixture
 from vnb_grasp.description import load_hand
@@ -87,6 +87,28 @@ def test_learned_belief_does_not_see_where_the_object_started() -> None:
     moved[:6] += 0.7
     a, b = learned(), learned()
     assert_close(a.reset(observations[0], start).means, b.reset(moved, pose_from_vector(moved[:6])).means)
+
+
+def test_what_cameras_say_of_the_view_moves_only_a_belief_that_has_learned_from_it() -> None:
+    spread = torch.ones(layout.OBSERVATION_DIM)
+    _, observations, start = inputs()
+    hidden = observations[0].clone()
+    hidden[layout.OBS_OCCLUSION], hidden[layout.OBS_SEGMENTATION] = 1.0, 0.0
+    for floor, moves in ((VISION_FLOOR, False), (0.2, True)):
+        spread[layout.OBS_OCCLUSION] = spread[layout.OBS_SEGMENTATION] = floor
+        model = learned()._model
+        model.load_state_dict({**model.state_dict(), "observation_std": spread})
+        belief = LearnedBelief(model)
+        seen = belief.reset(observations[0], start).means
+        assert torch.equal(belief.reset(hidden, start).means, seen) is not moves
+
+
+def test_the_shipped_belief_has_learned_without_cameras() -> None:
+    _, observations, start = inputs()
+    belief = LearnedBelief.from_checkpoint()
+    hidden = observations[0].clone()
+    hidden[layout.OBS_OCCLUSION], hidden[layout.OBS_SEGMENTATION] = 1.0, 0.0
+    assert torch.equal(belief.reset(observations[0], start).means, belief.reset(hidden, start).means)
 
 
 def test_learned_belief_does_not_drop_units() -> None:

@@ -36,6 +36,9 @@ MEMORY_DIM = 32
 INPUT_GAIN = 0.1
 """Factor on the initial weights from actions and observations into those entries."""
 
+VISION_FLOOR = 0.1
+"""Spread of occlusion and segmentation up to which they count as constant in training."""
+
 SHARED_GAIN = 3.0
 """Weight of what all components' mean outputs have in common: moves the mixture as one, without which evidence that
 concerns every component alike is learned K times more slowly."""
@@ -220,7 +223,19 @@ class BeliefDynamics(nn.Module):
         predicted = self.transition(torch.cat((h, action / self._buffer("action_std")), dim=-1))
         # asinh: linear near the mean, logarithmic far out, so that a small motion counts beside a large one.
         normalised = torch.asinh((observation - self._buffer("observation_mean")) / self._buffer("observation_std"))
-        return cast(Tensor, self.observe(torch.cat((predicted, normalised), dim=-1)))
+        return cast(Tensor, self.observe(torch.cat((predicted, normalised * self._shown()), dim=-1)))
+
+    def _shown(self) -> Tensor:
+        """Return 1 for entries of the observation ``(41,)`` that the network is shown, 0 for those that it is not.
+
+        Occlusion and segmentation stand still in data whose poses come from a sensor. The weights of inputs that never
+        moved are as they were drawn: what a camera says there would push the belief anywhere.
+        """
+        spread = self._buffer("observation_std")
+        shown = torch.ones_like(spread)
+        for entry in (layout.OBS_OCCLUSION, layout.OBS_SEGMENTATION):
+            shown[entry] = (spread[entry] > VISION_FLOOR * (1.0 + 1e-6)).to(spread)
+        return shown
 
     def decode(self, h: Tensor) -> Mixture:
         """Return the mixture that the embedding ``h (..., 64)`` stands for, its pose in units of the accuracy."""

@@ -1,21 +1,30 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from scipy.ndimage import label
 from scipy.spatial.transform import Rotation
 
+from vnb_benchmark.perception.bad import ABSENT, CASES, BadLook, bad_poses
+from vnb_benchmark.perception.look import Shot
 from vnb_benchmark.perception.measure import FUSED, Measurement, measure_poses, normalised
-from vnb_benchmark.perception.occluded import grasp_poses
+from vnb_benchmark.perception.occluded import CLOSING, PREGRASP, grasp_poses
 from vnb_benchmark.perception.poses import PEG_PITCH, TrialPose, pegboard_poses, random_poses, sub_grid
 from vnb_benchmark.perception.report import csv_text, write_perception_report
 from vnb_benchmark.perception.summary import by_source, summarise
 from vnb_grasp.description import known_objects
 from vnb_grasp.errors import ConfigError
+from vnb_grasp.frames.pose import Pose
 from vnb_perception.objects.model import described_model
+from vnb_sim_bridge.cameras.rig import CameraRig
+from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.model import TABLE_HEIGHT
+from vnb_sim_bridge.world.world import World
 
 NAN = float("nan")
 
@@ -104,7 +113,57 @@ def test_poses_are_measured_and_reported(tmp_path: Path) -> None:
     assert csv_text(found).splitlines()[1].startswith("cube,standing,")
 
 
+def test_a_pose_of_what_is_not_there_is_wrong_and_has_no_error() -> None:
+    absent = TrialPose("cube", np.eye(4), 0, "another object", present=False)
+    given = replace(measurement(), pose=absent, translation=NAN, rotation=NAN, nees=NAN, freedom=0)
+    found = summarise("all", [given, replace(measurement(status="POOR"), pose=absent), measurement(mm=2)])
+    assert (found.declared, found.wrong) == (1, 1)
+    assert found.declared_share == 0.5
+    assert found.translation[1] == pytest.approx(0.002)
+
+
+def test_every_object_is_tried_in_every_bad_case() -> None:
+    poses = bad_poses(2, 0, ["cube", "box"])
+    assert [pose.group for pose in poses] == 2 * [case for case in CASES for _ in "ab"]
+    assert len({pose.seed for pose in poses}) == len(poses)
+    assert {pose.group for pose in poses if not pose.present} == set(ABSENT)
+    again = bad_poses(2, 0, ["cube", "box"])
+    assert all(np.array_equal(a.T_world_object, b.T_world_object) for a, b in zip(poses, again, strict=True))
+    with pytest.raises(ConfigError):
+        bad_poses(0, 0)
+
+
+@pytest.mark.render
+def test_bad_cases_are_what_they_say() -> None:
+    """Of the pictures themselves: what is put in, taken out or spoilt, whatever the estimators make of it."""
+    poses = {pose.group: pose for pose in bad_poses(1, 0, ["cube"])}
+    world = World(Scenario("cube"))
+    rig, look = CameraRig(world), BadLook()
+
+    def shot(group: str) -> Shot:
+        pose = poses[group]
+        world.reset(Scenario("cube", seed=pose.seed))
+        place = Pose.from_matrix(torch.from_numpy(pose.T_world_object))
+        world.set_object_pose(place.position.numpy(), place.quaternion.numpy())
+        return look(pose, world, rig)
+
+    empty = rig.depth(rig.cameras[0])
+    shot("nothing there")
+    assert world.object_pose()[0, 3] > 1.0
+    without = rig.depth(rig.cameras[0])
+    assert (empty != without).any()
+    twins = shot("a twin beside it").frames[0].depth.astype(float) / 1000
+    nearer = np.where(twins > 0, without - twins, 0.0) > 0.02
+    sizes = sorted(np.bincount(label(nearer)[0].ravel())[1:])[-2:]
+    assert min(sizes) > 200  # two things that were not there
+    lost = [np.mean(frame.depth == 0) for frame in shot("holes").frames]
+    assert min(lost) > 0.3
+    off = shot("joints off")
+    np.testing.assert_allclose(np.abs(off.arm_q - world.arm_q()), 0.03)
+    rig.close()
+
+
 def test_grasp_poses_are_those_of_trials() -> None:
     poses = grasp_poses(2, 0, ["cube"])
-    assert [pose.seed for pose in poses] == [0, 1]
+    assert [(pose.seed, pose.group) for pose in poses] == [(i, g) for i in (0, 1) for g in (PREGRASP, CLOSING)]
     assert abs(poses[0].T_world_object[0, 3] + 0.05) < 0.06

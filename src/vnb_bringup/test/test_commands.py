@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import trimesh
 import yaml
 
 from vnb_belief.training.dataset import EpisodeDataset
 from vnb_bringup.cli import main
+from vnb_perception.objects.library import ModelLibrary
 from vnb_sim_bridge.pregrasp.library import PreGrasp, load_pregrasps
 
 
@@ -32,6 +35,28 @@ def test_train_without_data_says_so(tmp_path: Path, capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "none.npz" in error
     assert "Traceback" not in error
+
+
+def test_mesh_makes_a_file_for_the_estimators(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = [[0.0, 0.0], [33.0, 0.0], [33.0, 80.0], [14.0, 120.0], [14.0, 150.0], [0.0, 150.0]]  # a bottle, in mm
+    bottle = trimesh.creation.revolve(np.array(profile), sections=48)
+    file, meshes = tmp_path / "textured.obj", tmp_path / "meshes"
+    bottle.export(file)
+    assert main(["mesh", str(file), "--name", "bottle", "--into", str(meshes)]) == 1
+    assert "other units" in capsys.readouterr().err
+    made = ["mesh", str(file), "--name", "bottle", "--scale", "0.001", "--centre", "--into", str(meshes)]
+    assert main(made) == 0
+    said = capsys.readouterr().out
+    assert "150.0 mm" in said and "solid of revolution" in said
+    model = ModelLibrary(str(meshes)).model("bottle")
+    np.testing.assert_allclose(model.centre, 0.0, atol=1e-6)
+    np.testing.assert_allclose(model.extents, [0.066, 0.066, 0.15], atol=1e-4)
+    open_one = trimesh.Trimesh(bottle.vertices, bottle.faces[bottle.triangles_center[:, 0] > -20.0])
+    open_one.export(tmp_path / "torn.stl")
+    torn = ["mesh", str(tmp_path / "torn.stl"), "--scale", "0.001"]
+    assert main(torn) == 1
+    assert "--hull" in capsys.readouterr().err
+    assert main([*torn, "--hull"]) == 0
 
 
 def test_pregrasps_extends_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,14 +34,16 @@ def stand() -> Callable[..., np.ndarray]:
 def draw() -> Draw:
     """Return what draws depth (height, width) [m] of objects at poses, with the camera's noise if a seed is given."""
 
-    def picture(camera_name: str, things: list[tuple[str, np.ndarray]], seed: int | None = None) -> np.ndarray:
+    def picture(
+        camera_name: str, things: list[tuple[str | ObjectModel, np.ndarray]], seed: int | None = None
+    ) -> np.ndarray:
         camera = load_camera(camera_name)
         place, intrinsics = place_of(camera), intrinsics_of(camera)
         scene: Any = o3d.t.geometry.RaycastingScene(nthreads=1)
         table = o3d.geometry.TriangleMesh.create_box(2.0, 2.0, 0.02).translate((-1.0, 0.0, TABLE - 0.02))
         scene.add_triangles(o3d.t.geometry.TriangleMesh.from_legacy(table))
-        for name, T in things:
-            model = described_model(name)
+        for thing, T in things:
+            model = described_model(thing) if isinstance(thing, str) else thing
             vertices = (model.vertices @ T[:3, :3].T + T[:3, 3]).astype(np.float32)
             scene.add_triangles(o3d.core.Tensor(vertices), o3d.core.Tensor(model.triangles.astype(np.uint32)))
         v, u = np.mgrid[: camera.height, : camera.width]

@@ -7,6 +7,7 @@ import pytest
 
 from vnb_grasp.description import load_arm, load_camera, load_hand
 from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
+from vnb_grasp.optics.pinhole import intrinsics_of, place_of
 from vnb_perception.estimate import PoseEstimate, Status
 from vnb_perception.estimator import EstimatorConfig, PoseEstimator
 from vnb_perception.images.robot import RobotShape
@@ -91,6 +92,31 @@ def test_what_a_picture_cuts_off_is_not_vouched_for(draw: Draw, stand: Stand) ->
     lying[:3, 3] = -0.118, 0.959, 0.777 + 0.022
     found = PoseEstimator(load_camera("astra"), model).estimate(draw("astra", [("cylinder", lying)], seed=5))
     assert not found.ok or error_of(found, "cylinder", lying)[0] < 0.008
+
+
+def test_half_an_object_is_not_taken_for_a_whole_one_in_the_air(draw: Draw, stand: Stand) -> None:
+    """A box whose lower half is not measured looks like one that lies at the height of its top."""
+    model, camera = described_model("box"), load_camera("astra")
+    T, place = stand(model), place_of(camera)
+    picture = draw("astra", [("box", T)], seed=8)
+    middle = (T[:3, 3] - place[:3, 3]) @ place[:3, :3]
+    v, u = (round(float(x)) for x in intrinsics_of(camera).project(middle))
+    picture[v : v + 130, u - 90 : u + 90] = 0.0
+    found = PoseEstimator(camera, model).estimate(picture)
+    assert not found.ok or error_of(found, "box", T)[0] < 0.008
+
+
+def test_what_hangs_in_the_air_must_be_held(draw: Draw, stand: Stand) -> None:
+    model, arm = described_model("cube"), load_arm("fr3")
+    T = stand(model)
+    T[2, 3] += 0.05
+    picture = draw("astra", [("cube", T)], seed=9)
+    alone = PoseEstimator(load_camera("astra"), model).estimate(picture)
+    assert alone.status is Status.POOR and "nothing that holds it" in alone.reason
+    placed = RobotShape(load_hand("l6_v31"), arm).place(np.array(arm.home), np.zeros(11))
+    held = PoseEstimator(load_camera("astra"), model, EstimatorConfig(grip=3.0)).estimate(picture, placed)
+    assert held.status is Status.OK, held.reason
+    assert error_of(held, "cube", T)[0] < 0.004
 
 
 @pytest.mark.parametrize("points", [0, 1])

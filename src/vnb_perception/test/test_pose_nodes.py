@@ -16,7 +16,7 @@ pytest.importorskip("vnb_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from vnb_msgs.msg import ObjectPose, TactileArray
 
 from vnb_bringup.graph.composition import open_context
@@ -65,7 +65,7 @@ def rig() -> Iterator[SimpleNamespace]:
         with spinning(context, nodes):
             wait(lambda: all(out.get_subscription_count() for out in send.values()), "discovery")
             wait(lambda: tester.count_publishers("object_pose") == 1, "discovery")
-            yield SimpleNamespace(heard=heard, send=send)
+            yield SimpleNamespace(heard=heard, send=send, tester=tester, estimator=estimator)
         for node in nodes:
             node.destroy_node()
 
@@ -167,6 +167,33 @@ def test_an_empty_table_is_no_fault(rig: SimpleNamespace, draw: Callable[..., np
     joints(rig, 60.0)
     picture(rig, 60.0, np.rint(draw("astra", [], seed=1) * 1000))
     assert answer(rig, 60.0).status == ObjectPose.NO_OBJECT
+
+
+def test_an_image_becomes_a_cloud_while_somebody_listens(rig: SimpleNamespace) -> None:
+    depth = np.full((480, 640), 600.0)
+    depth[10, 20] = 0.0
+    joints(rig, 70.0)
+    picture(rig, 70.0, depth)
+    answer(rig, 70.0)
+    clouds: list[PointCloud2] = []
+    listening = rig.tester.create_subscription(PointCloud2, "astra/depth/points", clouds.append, qos.VIEW)
+    wait(lambda: rig.estimator._points_out.get_subscription_count(), "discovery")
+    when = 71.0
+    while not clouds:  # a reader is matched a moment before it hears
+        joints(rig, when)
+        picture(rig, when, depth)
+        answer(rig, when)
+        when += 1.0
+        assert when < 100.0
+    cloud = clouds[0]
+    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step, cloud.is_dense) == (480, 640, 12, 7680, False)
+    assert [field.name for field in cloud.fields] == ["x", "y", "z"]
+    points = np.frombuffer(cloud.data, "<f4").reshape(480, 640, 3)
+    camera = load_camera("astra")
+    assert np.isnan(points[10, 20]).all()
+    expected = [0.6 * (100 - camera.cx) / 572.0, 0.6 * (50 - camera.cy) / 572.0, 0.6]
+    np.testing.assert_allclose(points[50, 100], expected, rtol=1e-5)
+    rig.tester.destroy_subscription(listening)
 
 
 def test_messages_carry_estimates_unchanged() -> None:

@@ -46,10 +46,14 @@ class EstimatorConfig:
         least_fitness: Below it an estimate is declared poor.
         least_overlap: Overlap of the masks below which it is.
         most_occlusion: Share hidden by the robot above which it is.
+        least_measured: Share of what should be seen that was measured, below which it is: a part of a long object
+            that stands looks like all of one that lies, where nothing contradicts.
         most_spread: Standard deviation of the position, in its worst direction, above which it is [m].
         size_slack: Length by which a cluster may exceed the object's diagonal [m].
         least_inliers: Share of points on the refined surface below which it is.
         sunk: Depth under the table at which no object can be [m].
+        hover: Height over the table at which none can be unless the robot may hold it [m].
+        grip: Distance from the robot within which it may hold something [m].
         rays: Of the expected view.
         track_iterations: Of the refinement of a pose that was known a moment ago.
     """
@@ -61,15 +65,18 @@ class EstimatorConfig:
     least_fitness: float = 0.8
     least_overlap: float = 0.75
     most_occlusion: float = 0.8
+    least_measured: float = 0.6
     most_spread: float = 0.012
     size_slack: float = 0.03
     least_inliers: float = 0.8
     sunk: float = 0.005
+    hover: float = 0.012
+    grip: float = 0.04
     rays: int = 6000
     track_iterations: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("least_fitness", "least_overlap", "most_occlusion"):
+        for name in ("least_fitness", "least_overlap", "most_occlusion", "least_measured"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"pose estimator {name}: got {getattr(self, name)}, expected 0 to 1")
 
@@ -84,6 +91,7 @@ class _View:
     beside: Mask
     occlusion: float
     overlap: float
+    measured: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +113,7 @@ class _Fit:
     view: _View
     cluster: Cluster
     plane: Array
+    held: bool
 
     @property
     def worth(self) -> float:
@@ -200,13 +209,28 @@ class PoseEstimator:
         if size > self.model.diameter + self.config.size_slack:
             return None
         first = starts(cluster.points, self.model, self._place[:3, 3])
-        depth_limit = -3.0 * self.config.sunk
-        candidates = self._icp.register(cluster.points, first, lambda T: self._lowest(T, moment.plane) > depth_limit)
+        low = -3.0 * self.config.sunk
+        high = np.inf if self._held(cluster, moment) else 2.0 * self.config.hover
+        candidates = self._icp.register(cluster.points, first, lambda T: low < self._lowest(T, moment.plane) < high)
         fits = [self._refined(cluster, candidate, moment) for candidate in candidates if candidate.fitness > 0.5]
         if not fits:
             return None
-        above = [fit for fit in fits if self._lowest(fit.T, fit.plane) > -self.config.sunk]
-        return max(above or fits, key=lambda fit: fit.worth)
+        standing = [fit for fit in fits if not self._misplaced(fit)]
+        return max(standing or fits, key=lambda fit: fit.worth)
+
+    def _held(self, cluster: Cluster, moment: _Moment) -> bool:
+        """Return whether the robot is so close to a cluster that it may hold it."""
+        few = cluster.points[:: max(len(cluster.points) // 300, 1)]
+        return moment.robot is not None and bool(moment.robot.near(few, self.config.grip).any())
+
+    def _misplaced(self, fit: _Fit) -> str:
+        """Return why an object cannot be where a fit puts it; empty if it can."""
+        lowest = self._lowest(fit.T, fit.plane)
+        if lowest < -self.config.sunk:
+            return f"the object would reach {-1000 * lowest:.0f} mm into the table"
+        if lowest > self.config.hover and not fit.held:
+            return f"the object would hang {1000 * lowest:.0f} mm over the table with nothing that holds it"
+        return ""
 
     def _lowest(self, T: Array, plane: Array) -> float:
         """Return the height of the model's lowest point over the table [m]."""
@@ -225,8 +249,10 @@ class PoseEstimator:
         vague = float(np.sqrt(np.linalg.eigvalsh(spread)[-1]))
         if vague > config.most_spread:
             return f"the place is known to {1000 * vague:.0f} mm only"
-        if self._lowest(fit.T, fit.plane) < -config.sunk:
-            return f"the object would reach {-1000 * self._lowest(fit.T, fit.plane):.0f} mm into the table"
+        if fit.view.measured < config.least_measured:
+            return f"{fit.view.measured:.0%} of what should be seen was measured, less than {config.least_measured:.0%}"
+        if misplaced := self._misplaced(fit):
+            return misplaced
         if fit.view.overlap < config.least_overlap:
             return f"the masks overlap by {fit.view.overlap:.2f}, less than {config.least_overlap}"
         return ""
@@ -250,7 +276,8 @@ class PoseEstimator:
             evidence = self._evidence(cluster, T, patch, seen, view, 6.0 if i < rounds - 2 else 1.0)
             T = moved(T, solve(evidence))
         view = self._view(T, patch, seen, blind, hand_depth, moment)
-        return _Fit(T, self._evidence(cluster, T, patch, seen, view), candidate, view, cluster, moment.plane)
+        evidence, held = self._evidence(cluster, T, patch, seen, view), self._held(cluster, moment)
+        return _Fit(T, evidence, candidate, view, cluster, moment.plane, held)
 
     def _evidence(
         self, cluster: Cluster, T: Array, patch: Patch, seen: Mask, view: _View, widening: float = 1.0
@@ -302,7 +329,8 @@ class PoseEstimator:
         union = int((shrunk | sure).sum())
         overlap = float((shrunk & sure).sum()) / union if union else 0.0
         occlusion = float(hidden.sum()) / visible if visible else 1.0
-        return _View(depth, expected, ~other, beside, occlusion, overlap)
+        measured = 1.0 - float((expected & blind).sum()) / max(int(expected.sum()), 1)
+        return _View(depth, expected, ~other, beside, occlusion, overlap, measured)
 
     def _picture_edge(self, patch: Patch) -> Mask:
         """Return the pixels (H, W) at the picture's edge: what is cut off there has no outline there."""

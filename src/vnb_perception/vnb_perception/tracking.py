@@ -13,7 +13,7 @@ from vnb_grasp.errors import VnbError
 from vnb_grasp.optics.pinhole import Intrinsics, intrinsics_of
 from vnb_perception.estimate import PoseEstimate, Status, no_estimate
 from vnb_perception.estimator import EstimatorConfig, PoseEstimator
-from vnb_perception.images.depth import depth_in_metres
+from vnb_perception.images.depth import Depth, depth_in_metres
 from vnb_perception.images.robot import RobotShape
 from vnb_perception.objects.model import ObjectModel
 
@@ -30,6 +30,12 @@ class RawImage:
     width: int
     step: int = 0
     big_endian: bool = False
+
+    def metres(self, camera: str) -> Depth:
+        """Return the image in metres; see :func:`vnb_perception.images.depth.depth_in_metres` for what is refused."""
+        return depth_in_metres(
+            self.data, self.encoding, self.height, self.width, self.step, big_endian=self.big_endian, camera=camera
+        )
 
 
 class CameraTracker:
@@ -72,15 +78,7 @@ class CameraTracker:
             intrinsics: Of the image; those of the camera's description if None.
         """
         try:
-            depth = depth_in_metres(
-                image.data,
-                image.encoding,
-                image.height,
-                image.width,
-                image.step,
-                big_endian=image.big_endian,
-                camera=self._camera.name,
-            )
+            depth = image.metres(self._camera.name)
             self._fit(intrinsics or intrinsics_of(self._camera))
             placed = None if self._robot is None or joints is None else self._robot.place(*joints)
             estimate = self._estimator.estimate(depth, placed, self._start(time))

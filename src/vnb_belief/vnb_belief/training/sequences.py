@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vnb_belief import layout
-from vnb_belief.dynamics import Normalisation
+from vnb_belief.dynamics import VISION_FLOOR, Normalisation
 from vnb_belief.features import pose_from_vector, relative_observation
 from vnb_belief.training.dataset import DatasetError, EpisodeDataset
 
@@ -22,8 +22,8 @@ _SMALLEST_STD = {
     "contact": 0.1,
     "joint_position": 0.02,
     "joint_velocity": 0.02,
-    "occlusion": 0.1,
-    "segmentation": 0.1,
+    "occlusion": VISION_FLOOR,
+    "segmentation": VISION_FLOOR,
 }
 """Spread below which a part of the observation counts as constant: dividing by less would blow up its noise."""
 

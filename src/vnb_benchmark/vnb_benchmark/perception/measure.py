@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from vnb_benchmark.perception.look import Look, plain_look
 from vnb_benchmark.perception.poses import TrialPose
 from vnb_grasp.frames.pose import Pose
 from vnb_perception.estimate import PoseEstimate
 from vnb_perception.estimator import EstimatorConfig, PoseEstimator
 from vnb_perception.fusion import FusionConfig, fuse
 from vnb_perception.images.robot import RobotShape
-from vnb_perception.objects.model import ObjectModel, described_model
+from vnb_perception.objects.library import ModelLibrary
+from vnb_perception.objects.model import ObjectModel
 from vnb_sim_bridge.cameras.rig import CameraRig
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.world import World
@@ -38,7 +40,7 @@ class Measurement:
         source: Camera, or ``fused``.
         status: Name of the estimate's status.
         reason: Why there is none.
-        translation: Error of the object's centre [m]; NaN without an estimate.
+        translation: Error of the object's centre [m]; NaN without an estimate, or without the object.
         rotation: Error of the orientation, up to symmetry [rad].
         error: Tangent of the error (6,) in the world, symmetric directions at 0.
         nees: Normalised squared error over the observable directions.
@@ -67,7 +69,7 @@ class Measurement:
 
     @property
     def bad(self) -> bool:
-        """Whether there is no estimate, or one beyond the limits."""
+        """Whether there is no estimate, one beyond the limits, or one of an object that is not there."""
         return not (self.translation <= LIMITS[0] and self.rotation <= LIMITS[1])
 
 
@@ -76,7 +78,8 @@ def measure_poses(
     config: EstimatorConfig | None = None,
     fusion: FusionConfig | None = None,
     on_pose: Callable[[int], None] | None = None,
-    place_robot: Callable[[TrialPose, World], None] | None = None,
+    look: Look = plain_look,
+    library: ModelLibrary | None = None,
 ) -> list[Measurement]:
     """Return one measurement per pose for each camera, and one for both together.
 
@@ -85,12 +88,14 @@ def measure_poses(
         config: Of the estimators.
         fusion: Of the fusion.
         on_pose: Called with the number of poses done.
-        place_robot: Places arm and hand for a pose; they stay at home if None.
+        look: Takes the pictures; arm and hand stay at home with the usual one.
+        library: Of the models to look with; the descriptions if None. The frame of a mesh file is taken for that of
+            the description of its name.
     """
     done: list[Measurement] = []
     torch.set_num_threads(1)
     for name in dict.fromkeys(pose.object_name for pose in poses):
-        model = described_model(name)
+        model = (library or ModelLibrary()).model(name)
         world = World(Scenario(name))
         robot = RobotShape(world.hand, world.arm)
         rig = CameraRig(world)
@@ -99,11 +104,11 @@ def measure_poses(
             world.reset(Scenario(name, seed=pose.seed))
             place = Pose.from_matrix(torch.from_numpy(pose.T_world_object))
             world.set_object_pose(place.position.numpy(), place.quaternion.numpy())
-            if place_robot is not None:
-                place_robot(pose, world)
-            placed = robot.place(world.arm_q(), world.hand_q())
+            shot = look(pose, world, rig)
+            pose = replace(pose, T_world_object=world.object_pose())  # a closing hand has moved it
+            placed = robot.place(shot.arm_q, shot.hand_q)
             estimates = []
-            for estimator, frame in zip(estimators, rig.take(0), strict=True):
+            for estimator, frame in zip(estimators, shot.frames, strict=True):
                 started = time.perf_counter()
                 depth = frame.depth.astype(np.float32) * np.float32(0.001)
                 estimate = estimator.estimate(depth, placed)
@@ -119,22 +124,10 @@ def measure_poses(
 
 
 def _measured(pose: TrialPose, model: ObjectModel, estimate: PoseEstimate, duration: float, source: str) -> Measurement:
-    if not estimate.ok:
-        nan = float("nan")
-        return Measurement(
-            pose,
-            source,
-            estimate.status.name,
-            estimate.reason,
-            nan,
-            nan,
-            np.full(6, nan),
-            nan,
-            0,
-            estimate.occlusion,
-            estimate.segmentation,
-            duration,
-        )
+    if not (estimate.ok and pose.present):
+        nan, nowhere = float("nan"), np.full(6, np.nan)
+        rest = (estimate.occlusion, estimate.segmentation, duration)
+        return Measurement(pose, source, estimate.status.name, estimate.reason, nan, nan, nowhere, nan, 0, *rest)
     T, truth = estimate.T_world_object, pose.T_world_object
     turn = model.symmetry.difference(truth[:3, :3], T[:3, :3])  # from the estimate to the truth
     image = Rotation.from_rotvec(turn).as_matrix() @ T[:3, :3]

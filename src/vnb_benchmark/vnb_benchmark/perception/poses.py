@@ -36,13 +36,15 @@ class TrialPose:
         object_name: Registered name.
         T_world_object: (4, 4).
         seed: Of the cameras' noise and of the error of their places.
-        group: Under which results are counted: ``standing``, ``lying``, or the offset of the protocol.
+        group: Under which results are counted: ``standing``, ``lying``, the offset of the protocol, or what is bad.
+        present: Whether the object is there at all; if not, every estimate is wrong.
     """
 
     object_name: str
     T_world_object: Array
     seed: int
     group: str
+    present: bool = True
 
 
 def random_poses(count: int, seed: int, objects: Sequence[str] = ()) -> tuple[TrialPose, ...]:

@@ -88,7 +88,8 @@ def _calibration_text(measurements: Sequence[Measurement]) -> tuple[str, ...]:
             verdict = "within" if s.band[0] <= s.nees <= s.band[1] else "outside"
             texts.append(f"{s.name}: NEES {s.nees:.3f} is {verdict} its 95 % band, {s.band[0]:.3f} to {s.band[1]:.3f}.")
         if s.declared or s.wrong:
-            texts.append(f"{s.name}: {s.declared} of {s.declared + s.wrong} bad cases are declared.")
+            count = f"{s.declared} of {s.declared + s.wrong} bad cases ({s.declared_share:.1%})"
+            texts.append(f"{s.name}: {count} are declared, the others wrong.")
     return tuple(texts)
 
 
@@ -98,7 +99,8 @@ def _failures(measurements: Sequence[Measurement]) -> Table:
         if m.declared:
             rows.append((m.source, m.pose.object_name, m.pose.group, str(m.pose.seed), m.status, m.reason))
         elif m.bad:
-            what = f"{1000 * m.translation:.1f} mm, {math.degrees(m.rotation):.1f} deg off"
+            off = f"{1000 * m.translation:.1f} mm, {math.degrees(m.rotation):.1f} deg off"
+            what = off if m.pose.present else "the object is not there"
             rows.append((m.source, m.pose.object_name, m.pose.group, str(m.pose.seed), "WRONG", what))
     header = ("source", "object", "group", "seed", "status", "why")
     return Table(header, tuple(rows), "Every estimate without a pose, and every wrong one." if rows else "None.")
@@ -115,7 +117,7 @@ def _errors(measurements: Sequence[Measurement]) -> Figure:
         strict=True,
     ):
         for colour, s in zip(PALETTE, by_source(measurements), strict=False):
-            values = np.sort([of(m) for m in measurements if m.source == s.name and not m.declared])
+            values = np.sort([of(m) for m in measurements if m.source == s.name and np.isfinite(m.translation)])
             axes.step(values, np.arange(1, len(values) + 1) / max(s.count, 1), color=colour, label=s.name, where="post")
         axes.axvline(limit, color="#7F7F7F", linestyle=":")
         axes.set(xlabel=unit, ylabel="share of all poses", ylim=(0, 1.02), xlim=(0, 1.1 * limit))
@@ -129,7 +131,7 @@ def _calibration(measurements: Sequence[Measurement]) -> Figure:
     levels = np.linspace(0.0, 1.0, 41)
     axes.plot(levels, levels, color="#7F7F7F", linestyle=":")
     for colour, s in zip(PALETTE, by_source(measurements), strict=False):
-        given = [m for m in measurements if m.source == s.name and not m.declared]
+        given = [m for m in measurements if m.source == s.name and np.isfinite(m.nees)]
         within = np.array([chi2.cdf(m.nees, m.freedom) for m in given])
         axes.plot(
             levels, [float(np.mean(within <= p)) if len(given) else np.nan for p in levels], color=colour, label=s.name

@@ -47,7 +47,8 @@ class PoseSummary:
 
 def summarise(name: str, measurements: Sequence[Measurement]) -> PoseSummary:
     """Return the summary of measurements; what there are none of is NaN."""
-    given = [m for m in measurements if not m.declared]
+    vouched = [m for m in measurements if not m.declared]
+    given = [m for m in vouched if m.pose.present]
     freedom = sum(m.freedom for m in given)
     nan = float("nan")
     band = (nan, nan)
@@ -57,8 +58,8 @@ def summarise(name: str, measurements: Sequence[Measurement]) -> PoseSummary:
     return PoseSummary(
         name,
         len(measurements),
-        len(measurements) - len(given),
-        sum(m.bad for m in given),
+        len(measurements) - len(vouched),
+        sum(m.bad for m in vouched),
         _middle_and_tail([m.translation for m in given]),
         _middle_and_tail([m.rotation for m in given]),
         sum(m.nees for m in given) / freedom if freedom else nan,

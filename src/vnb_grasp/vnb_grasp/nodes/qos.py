@@ -18,3 +18,6 @@ CLOCK = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """What a late joiner must still get."""
+
+VIEW = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+"""Pictures and clouds for whoever looks, made only while somebody does: the latest counts, viewers of any kind fit."""

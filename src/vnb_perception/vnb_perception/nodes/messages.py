@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import array
+
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseWithCovariance
-from sensor_msgs.msg import CameraInfo, Image
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from std_msgs.msg import Header
 from vnb_msgs.msg import ObjectPose
 
 from vnb_grasp.errors import PerceptionError
@@ -88,3 +92,20 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
             f"camera info of {message.header.frame_id}: got distortion {list(message.d)}, expected a rectified image"
         )
     return Intrinsics(message.width, message.height, float(k[0]), float(k[4]), float(k[2]), float(k[5]))
+
+
+def cloud_message(points: NDArray[np.float32], head: Header) -> PointCloud2:
+    """Return the message of an organised cloud (height, width, 3) [m], NaN where nothing was measured."""
+    height, width = points.shape[:2]
+    fields = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, name in enumerate("xyz")]
+    return PointCloud2(
+        header=head,
+        height=height,
+        width=width,
+        fields=fields,
+        is_bigendian=False,
+        point_step=12,
+        row_step=12 * width,
+        data=array.array("B", points.astype("<f4").tobytes()),
+        is_dense=False,
+    )

@@ -6,15 +6,17 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from std_msgs.msg import String
 from vnb_msgs.msg import ErrorCode, ObjectPose
 
 from vnb_grasp.description import load_arm, load_camera, load_hand
+from vnb_grasp.errors import VnbError
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.base import VnbNode
 from vnb_grasp.nodes.conversions import in_order, nanoseconds, seconds
@@ -22,10 +24,11 @@ from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
 from vnb_perception.estimate import PoseEstimate, Status, no_estimate
 from vnb_perception.estimator import EstimatorConfig
+from vnb_perception.images.cloud import organised_cloud
 from vnb_perception.images.robot import RobotShape
 from vnb_perception.nodes.alignment import JointHistory
-from vnb_perception.nodes.messages import estimate_to_message, intrinsics_from_message, raw_image
-from vnb_perception.objects.model import described_model
+from vnb_perception.nodes.messages import cloud_message, estimate_to_message, intrinsics_from_message, raw_image
+from vnb_perception.objects.library import ModelLibrary
 from vnb_perception.tracking import CameraTracker
 
 _QUIET = (Status.NO_OBJECT, Status.POOR, Status.AMBIGUOUS)
@@ -62,6 +65,7 @@ class PoseEstimatorConfig:
 
     camera: str = parameter("astra", "camera whose images are looked at; its topics begin with this name")
     object_name: str = parameter("mustard_bottle", "object to look for until another is named on target_object")
+    meshes: str = parameter("", "folder of mesh files named after objects, in place of descriptions; empty = none")
     hand: str = parameter("l6_v31", "hand variant")
     arm: str = parameter("fr3", "arm")
     max_age: float = parameter(0.5, "difference to the joints' time beyond which an image is stale [s]", 0.0)
@@ -70,6 +74,9 @@ class PoseEstimatorConfig:
         True,
         "whether every image is answered; false: of those that come while one is looked at, only the newest is",
     )
+    points: bool = parameter(
+        True, "publish <camera>/depth/points while somebody listens; not beside a driver that does"
+    )
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
 
 
@@ -77,7 +84,8 @@ class PoseEstimatorNode(VnbNode):
     """``<camera>/depth/image_rect_raw``, its ``camera_info`` and joints in, ``<camera>/object_pose`` out.
 
     Every image is answered: with a pose, or with a status that says why there is none. Cameras that are faster than the
-    estimates are not answered image by image (``every_image``).
+    estimates are not answered image by image (``every_image``). While somebody listens to ``<camera>/depth/points``, an
+    image that is answered with an estimate becomes a cloud too, in its own frame.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -88,6 +96,7 @@ class PoseEstimatorNode(VnbNode):
         self._hand, self._arm = load_hand(config.hand), load_arm(config.arm)
         self._robot = RobotShape(self._hand, self._arm)
         self._lock = threading.Lock()
+        self._library = ModelLibrary(config.meshes)
         self._look_for(config.object_name)
         self._joints = JointHistory(("arm", "hand"), config.max_age)
         self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
@@ -95,6 +104,9 @@ class PoseEstimatorNode(VnbNode):
         self._out = self.create_publisher(ObjectPose, f"{config.camera}/object_pose", qos.CHAIN)
         # An estimate takes longer than joints may queue, so they are taken meanwhile.
         self._work = self.create_guard_condition(self._answer_ready, callback_group=MutuallyExclusiveCallbackGroup())
+        self._points_out = None
+        if config.points:
+            self._points_out = self.create_publisher(PointCloud2, f"{config.camera}/depth/points", qos.VIEW)
         inputs = MutuallyExclusiveCallbackGroup()
         for kind, topic, take, profile in (
             (String, "target_object", self._on_target, qos.LATCHED),
@@ -106,7 +118,7 @@ class PoseEstimatorNode(VnbNode):
             self.create_subscription(kind, topic, take, profile, callback_group=inputs)
 
     def _look_for(self, object_name: str) -> None:
-        model, config = described_model(object_name), self.config
+        model, config = self._library.model(object_name), self.config
         tracker = CameraTracker(self._camera, model, self._robot, config.estimator, config.track_within)
         with self._lock:
             self._object, self._tracker = object_name, tracker
@@ -144,6 +156,7 @@ class PoseEstimatorNode(VnbNode):
         while (job := self._next()) is not None:
             waiting, look, name = job
             self._out.publish(estimate_to_message(look(), waiting.image.header.stamp, 0, name))
+            self._show(waiting.image)
 
     def _next(self) -> tuple[_Waiting, Callable[[], PoseEstimate], str] | None:
         """Return the next image that can be answered, what gives its answer, and the object; None if none can."""
@@ -204,6 +217,18 @@ class PoseEstimatorNode(VnbNode):
         reason = f"image of {self._camera.name} at {waiting.time:.3f} s: {why}"
         self.diagnose(ErrorCode.PERCEPTION, reason)
         return no_estimate(self._camera.name, Status.STALE, reason)
+
+    def _show(self, image: Image) -> None:
+        """Publish the cloud of an image, if somebody listens; what is wrong with the image stands in the estimate."""
+        if self._points_out is None or not self._points_out.get_subscription_count():
+            return
+        with self._lock:
+            info = self._infos.get(nanoseconds(image.header.stamp))
+        if info is None:
+            return
+        with suppress(VnbError):
+            points = organised_cloud(raw_image(image).metres(self._camera.name), intrinsics_from_message(info))
+            self._points_out.publish(cloud_message(points, image.header))
 
 
 def main() -> int:

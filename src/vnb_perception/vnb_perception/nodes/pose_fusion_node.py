@@ -20,7 +20,7 @@ from vnb_grasp.nodes.run import run_node
 from vnb_perception.estimate import PoseEstimate, Status, no_estimate
 from vnb_perception.fusion import FusionConfig, PoseFusion
 from vnb_perception.nodes.messages import estimate_from_message, estimate_to_message
-from vnb_perception.objects.model import described_model
+from vnb_perception.objects.library import ModelLibrary
 
 _KEPT = 16
 
@@ -31,6 +31,7 @@ class PoseFusionConfig:
 
     cameras: tuple[str, ...] = parameter(("astra", "d435i"), "cameras whose estimates are fused; one is enough")
     object_name: str = parameter("mustard_bottle", "object until another is named on target_object")
+    meshes: str = parameter("", "folder of mesh files named after objects, as the estimators have it; empty = none")
     lockstep: bool = parameter(True, "true: a step waits for the images of its moment; false: it takes what is there")
     camera_period: int = parameter(10, "decision steps from one image to the next, in lockstep; that of the bridge", 1)
     fusion: FusionConfig = field(default_factory=FusionConfig)
@@ -48,6 +49,7 @@ class PoseFusionNode(VnbNode):
         self.config = config = declare(self, PoseFusionConfig)
         if not config.cameras:
             raise ConfigError("pose fusion cameras: got none, expected at least one")
+        self._library = ModelLibrary(config.meshes)
         self._use(config.object_name)
         self._moments: OrderedDict[int, dict[str, PoseEstimate]] = OrderedDict()
         self._fused: set[int] = set()
@@ -61,8 +63,8 @@ class PoseFusionNode(VnbNode):
             self.create_subscription(ObjectPose, topic, self._receiver(camera), qos.CHAIN, callback_group=inputs)
 
     def _use(self, object_name: str) -> None:
+        self._fusion = PoseFusion(self._library.model(object_name).symmetry, self.config.fusion)
         self._object = object_name
-        self._fusion = PoseFusion(described_model(object_name).symmetry, self.config.fusion)
 
     def _on_target(self, message: String) -> None:
         with self.border():

@@ -99,6 +99,22 @@ def mesh_model(path: Path, name: str = "", scale: float = 1.0) -> ObjectModel:
         scale: Factor to metres.
 
     Raises:
+        PerceptionError: As :func:`read_mesh`.
+    """
+    mesh = read_mesh(path, scale)
+    points, normals = _sample(mesh, _SAMPLES)
+    return _model(name or path.stem, points, normals, mesh)
+
+
+def read_mesh(path: Path, scale: float = 1.0, *, hull: bool = False) -> trimesh.Trimesh:
+    """Return the closed surface of a mesh file [m], normals outwards; small holes are closed.
+
+    Args:
+        path: Of the file.
+        scale: Factor to metres.
+        hull: Take the convex hull of the file's points instead of its surface.
+
+    Raises:
         PerceptionError: If it is not a closed surface of a graspable size, or no mesh at all.
     """
     try:
@@ -109,12 +125,14 @@ def mesh_model(path: Path, name: str = "", scale: float = 1.0) -> ObjectModel:
         raise PerceptionError(f"mesh {path}: got no triangles, expected a closed surface")
     mesh.apply_scale(scale)
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    if hull:
+        mesh = mesh.convex_hull
     if not mesh.is_watertight:
         trimesh.repair.fill_holes(mesh)
     if not mesh.is_watertight:
         raise PerceptionError(
             f"mesh {path}: got a surface with holes, expected a watertight one, as inside and outside must be known; "
-            "close it (MeshLab: Filters, Remeshing, Screened Poisson), or give its convex hull"
+            "close it (MeshLab: Filters, Remeshing, Screened Poisson), or take its convex hull (./vnb mesh --hull)"
         )
     largest, smallest = float(mesh.extents.max()), float(mesh.extents.min())
     if not (np.isfinite(largest) and largest <= _LARGEST and smallest >= _SMALLEST):
@@ -123,8 +141,7 @@ def mesh_model(path: Path, name: str = "", scale: float = 1.0) -> ObjectModel:
             "Give their scale to metres"
         )
     mesh.fix_normals()
-    points, normals = _sample(mesh, _SAMPLES)
-    return _model(name or path.stem, points, normals, mesh)
+    return mesh
 
 
 def primitive_mesh(primitives: Sequence[Primitive]) -> trimesh.Trimesh:

@@ -68,8 +68,25 @@ class CameraRig:
     def _take(self, camera: CameraDescription, draw: int, color: bool) -> DepthFrame:
         pixels = np.empty((camera.height, camera.width, 3), np.uint8) if color else None
         depth = self._renderer.draw(intrinsics_of(camera), self.true_place(camera), pixels)
-        rng = stream(self._world.scenario.seed, f"depth/{camera.name}", draw)
-        return DepthFrame(camera, measure(depth, camera, rng, self._defects), pixels)
+        return DepthFrame(camera, measure(depth, camera, self.noise(camera, draw), self._defects), pixels)
+
+    def depth(self, camera: CameraDescription, T_world_optical: Array | None = None) -> NDArray[np.float32]:
+        """Return the true depth (height, width) along the optical axis [m]; infinite where there is nothing.
+
+        Args:
+            camera: Whose intrinsics.
+            T_world_optical: Where it is (4, 4); :meth:`true_place` if None.
+        """
+        place = self.true_place(camera) if T_world_optical is None else T_world_optical
+        return self._renderer.draw(intrinsics_of(camera), place)
+
+    def colour(self, camera: CameraDescription) -> NDArray[np.uint8]:
+        """Return the colours (height, width, 3) that the camera sees, red first: pixel by pixel those of its depth."""
+        return self._renderer.colour(intrinsics_of(camera), self.true_place(camera))
+
+    def noise(self, camera: CameraDescription, draw: int) -> np.random.Generator:
+        """Return the generator of the noise of one image."""
+        return stream(self._world.scenario.seed, f"depth/{camera.name}", draw)
 
     def true_place(self, camera: CameraDescription) -> Array:
         """Return ``T_world_optical`` (4, 4) where the camera really is."""

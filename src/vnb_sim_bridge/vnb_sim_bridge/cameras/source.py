@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vnb_grasp.description import CameraDescription
 from vnb_grasp.frames.pose import Pose
 from vnb_sim_bridge.cameras.rig import CameraRig, DepthFrame
 from vnb_sim_bridge.sensors.pose import PoseReading
@@ -38,6 +39,10 @@ class CameraImages:
         """Return the pictures that have been taken since the last call."""
         frames, self._frames = self._frames, ()
         return frames
+
+    def colour(self, camera: CameraDescription) -> NDArray[np.uint8]:
+        """Return the colours (height, width, 3) that a camera sees now, red first."""
+        return self._rig.colour(camera)
 
     def read(self, draw: int) -> PoseReading:
         """See :class:`~vnb_sim_bridge.sensors.pose.PoseSource`; there is never a pose here."""

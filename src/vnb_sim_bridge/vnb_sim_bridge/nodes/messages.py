@@ -15,7 +15,7 @@ from vnb_msgs.action import StressTest
 from vnb_msgs.msg import BatteryTest, GroundTruth, HandCommand, ObjectPose, TactileArray, TactilePad
 from vnb_msgs.msg import Scenario as ScenarioMessage
 
-from vnb_grasp.description import FINGERS, HandDescription
+from vnb_grasp.description import FINGERS, CameraDescription, HandDescription
 from vnb_grasp.errors import ConfigError
 from vnb_grasp.frames.pose import Pose
 from vnb_grasp.nodes.conversions import header, in_order, pose_to_message
@@ -67,8 +67,18 @@ def object_pose_message(frame: SensorFrame, stamp: Time, object_name: str) -> Ob
 
 def depth_messages(frame: DepthFrame, stamp: Time) -> tuple[CameraInfo, Image]:
     """Return intrinsics and image of a picture: 16UC1, millimetres, 0 where there is nothing (REP 118)."""
-    camera = frame.camera
-    head = header(stamp, f"{camera.name}_depth_optical_frame")
+    return _image_messages(frame.camera, "depth", frame.depth.astype("<u2"), "16UC1", stamp)
+
+
+def colour_messages(camera: CameraDescription, pixels: NDArray[np.uint8], stamp: Time) -> tuple[CameraInfo, Image]:
+    """Return intrinsics and image of colours (height, width, 3), red first: rgb8."""
+    return _image_messages(camera, "color", pixels, "rgb8", stamp)
+
+
+def _image_messages(
+    camera: CameraDescription, kind: str, pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: str, stamp: Time
+) -> tuple[CameraInfo, Image]:
+    head = header(stamp, f"{camera.name}_{kind}_optical_frame")
     k = [camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
     info = CameraInfo(
         header=head,
@@ -84,10 +94,10 @@ def depth_messages(frame: DepthFrame, stamp: Time) -> tuple[CameraInfo, Image]:
         header=head,
         height=camera.height,
         width=camera.width,
-        encoding="16UC1",
+        encoding=encoding,
         is_bigendian=0,
-        step=2 * camera.width,
-        data=array.array("B", frame.depth.astype("<u2").tobytes()),
+        step=pixels[0].nbytes,
+        data=array.array("B", pixels.tobytes()),
     )
     return info, image
 

@@ -63,6 +63,9 @@ class SimBridgeConfig:
         "sensor", "sensor: the bridge publishes object_pose; cameras: it publishes depth images, from which others do"
     )
     camera_period: int = parameter(CAMERA_PERIOD, "decision steps from one image to the next", 1)
+    color: bool = parameter(
+        False, "with pose_source cameras: offer <camera>/color/image_raw; drawn only while somebody listens"
+    )
 
 
 class SimBridgeNode(VnbNode):
@@ -119,12 +122,18 @@ class SimBridgeNode(VnbNode):
         self._target_object_out = self.create_publisher(String, "target_object", qos.LATCHED)
         self._target_object = ""
         self._camera_out: dict[str, tuple[Publisher, Publisher]] = {}
+        self._color_out: dict[str, tuple[Publisher, Publisher]] = {}
         if self.config.pose_source == "cameras":
             for camera in CAMERAS:
                 self._camera_out[camera] = (
                     self.create_publisher(CameraInfo, f"{camera}/depth/camera_info", qos.CHAIN),
                     self.create_publisher(Image, f"{camera}/depth/image_rect_raw", qos.IMAGES),
                 )
+                if self.config.color:
+                    self._color_out[camera] = (
+                        self.create_publisher(CameraInfo, f"{camera}/color/camera_info", qos.VIEW),
+                        self.create_publisher(Image, f"{camera}/color/image_raw", qos.VIEW),
+                    )
         else:
             self._pose_out = self.create_publisher(ObjectPose, "object_pose", qos.CHAIN)
 
@@ -265,10 +274,17 @@ class SimBridgeNode(VnbNode):
 
     def _publish_images(self, stamp: Time) -> None:
         source = self.bridge.sensors.pose
-        for picture in source.fetch() if isinstance(source, CameraImages) else ():
+        if not isinstance(source, CameraImages):
+            return
+        for picture in source.fetch():
             outs = self._camera_out[picture.camera.name]
             for out, message in zip(outs, messages.depth_messages(picture, stamp), strict=True):
                 out.publish(message)
+            colour_outs = self._color_out.get(picture.camera.name)
+            if colour_outs and any(out.get_subscription_count() for out in colour_outs):
+                colours = messages.colour_messages(picture.camera, source.colour(picture.camera), stamp)
+                for out, message in zip(colour_outs, colours, strict=True):
+                    out.publish(message)
 
     # --- services -------------------------------------------------------------------------------------------------
 
