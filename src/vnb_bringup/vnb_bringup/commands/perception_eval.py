@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def main(
     if protocol not in PROTOCOLS:
         raise typer.BadParameter(f"unknown protocol {protocol!r}, expected one of: {', '.join(PROTOCOLS)}")
     from vnb_benchmark.perception.bad import BadLook, bad_poses
-    from vnb_benchmark.perception.look import plain_look
+    from vnb_benchmark.perception.look import Look, plain_look
     from vnb_benchmark.perception.measure import measure_poses
     from vnb_benchmark.perception.occluded import LookAtGrasp, grasp_poses
     from vnb_benchmark.perception.poses import pegboard_poses, random_poses
@@ -61,14 +62,15 @@ def main(
             "grasp": lambda: grasp_poses(repeats, seed, names),
             "bad": lambda: bad_poses(repeats, seed, names),
         }[protocol]()
-    look = {"grasp": LookAtGrasp, "bad": BadLook}.get(protocol)
+    looks: dict[str, Callable[[], Look]] = {"grasp": LookAtGrasp, "bad": BadLook}
+    look = looks[protocol]() if protocol in looks else plain_look
     with progress_bar() as bar:
         task = bar.add_task("poses", total=len(tried), note="")
         measurements = measure_poses(
             tried,
             fusion=fusion,
             on_pose=lambda done: bar.update(task, completed=done),
-            look=look() if look else plain_look,
+            look=look,
             library=ModelLibrary(meshes),
         )
     print(render_table(table(by_source(measurements))))
