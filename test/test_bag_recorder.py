@@ -172,7 +172,12 @@ def test_what_is_published_after_the_end_is_left_out_and_what_came_before_is_awa
         publisher = node.create_publisher(UInt64, "note", 500)
         out = Parameter("out", value=str(tmp_path / "bag"))
         recorder = RecorderNode(context=context, parameter_overrides=[out])
-        until(lambda: publisher.get_subscription_count() > 0, "the recorder", 60.0)
+
+        def heard() -> bool:
+            recorder._look()  # nobody spins it, so that its timer never does
+            return publisher.get_subscription_count() > 0
+
+        until(heard, "the recorder", 60.0)
         for i in range(150):  # all of them wait in the queue while nobody spins
             publisher.publish(UInt64(data=i))
         assert publisher.wait_for_all_acked()
