@@ -94,7 +94,7 @@ def test_training_beats_the_rivals_on_a_held_out_object(trained: TrainResult, qu
     scores = trained.evaluations["held_out_objects"].scores
     for moment in ("end", "all"):
         ours, theirs = scores["trained"][quantity][moment], scores[rival][quantity][moment]
-        assert ours.mean < theirs.mean - 2.0 * (ours.standard_error + theirs.standard_error)
+        assert ours.mean < theirs.mean - 2.0 * math.hypot(ours.standard_error, theirs.standard_error)
 
 
 def test_belief_narrows_with_evidence(trained: TrainResult) -> None:
