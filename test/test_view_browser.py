@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from vnb_bringup.report.local import TrialSettings, run_local_trial
 from vnb_sim_bridge.scenario import draw_scenario
 
 webdriver = pytest.importorskip("selenium.webdriver")
+exceptions = pytest.importorskip("selenium.common.exceptions")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -152,7 +153,8 @@ def test_a_trial_loads_moves_and_shows_the_right_numbers(trial: Path, visitor: V
     page.wait(lambda: page.text("step") == "0", "the slider does not go back")
     page.press("Play")
     page.wait(lambda: int(page.text("step") or 0) >= 5, "it does not play")
-    page.press("Pause")
+    with suppress(exceptions.NoSuchElementException):  # on a slow machine it is at its end by now
+        page.press("Pause")
     assert page.errors() == []
 
 
