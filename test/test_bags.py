@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,9 +65,17 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
             record = running.conductor.run(scenario(), SETTINGS, max_steps=MAX_STEPS)
             until(lambda: published.counts["/belief"] == published.counts["/observation"], "the last belief", 60.0)
             until(lambda: len(received["/belief"]) > MAX_STEPS, "the witness", 60.0)
+            until(lambda: still(published), "the graph to be still", 60.0)
         witness.destroy_node()
     assert (record.error_code, record.error_message) == (0, "")
     return Recorded(bag, record, published, received)
+
+
+def still(published: Wiretap) -> bool:
+    """Return whether nothing is published for a second: what follows the last command is on its way for a while."""
+    before = dict(published.counts)
+    time.sleep(1.0)
+    return dict(published.counts) == before
 
 
 # --- a whole trial ----------------------------------------------------------------------------------------------------
