@@ -62,22 +62,6 @@ class DepthRenderer:
             T_world_optical: (4, 4), where it is.
             color: (height, width, 3) that gets the colours, red first; None draws them for nobody.
         """
-        view = self._render(intrinsics, T_world_optical)
-        buffer = np.empty((intrinsics.height, intrinsics.width), dtype=np.float32)
-        mujoco.mjr_readPixels(color, buffer, view, self._drawer)
-        if color is not None:
-            color[:] = color[::-1].copy()
-        depth = _NEAR / (1.0 - np.flipud(buffer) * np.float32(1.0 - _NEAR / _FAR))
-        return np.where(depth < 0.999 * _FAR, depth, np.inf).astype(np.float32)
-
-    def colour(self, intrinsics: Intrinsics, T_world_optical: Array) -> NDArray[np.uint8]:
-        """Return the colours (height, width, 3), red first; without noise, shadows or blur."""
-        view = self._render(intrinsics, T_world_optical)
-        pixels = np.empty((intrinsics.height, intrinsics.width, 3), dtype=np.uint8)
-        mujoco.mjr_readPixels(pixels, None, view, self._drawer)
-        return np.ascontiguousarray(np.flipud(pixels))
-
-    def _render(self, intrinsics: Intrinsics, T_world_optical: Array) -> mujoco.MjrRect:
         self._context.make_current()
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(
@@ -87,7 +71,18 @@ class DepthRenderer:
             _aim(camera, intrinsics, T_world_optical)
         view = mujoco.MjrRect(0, 0, intrinsics.width, intrinsics.height)
         mujoco.mjr_render(view, self._scene, self._drawer)
-        return view
+        buffer = np.empty((intrinsics.height, intrinsics.width), dtype=np.float32)
+        mujoco.mjr_readPixels(color, buffer, view, self._drawer)
+        if color is not None:
+            color[:] = color[::-1].copy()
+        depth = _NEAR / (1.0 - np.flipud(buffer) * np.float32(1.0 - _NEAR / _FAR))
+        return np.where(depth < 0.999 * _FAR, depth, np.inf).astype(np.float32)
+
+    def colour(self, intrinsics: Intrinsics, T_world_optical: Array) -> NDArray[np.uint8]:
+        """Return the colours (height, width, 3), red first; without noise, shadows or blur."""
+        pixels = np.empty((intrinsics.height, intrinsics.width, 3), dtype=np.uint8)
+        self.draw(intrinsics, T_world_optical, pixels)
+        return pixels
 
     def close(self) -> None:
         """Give the graphics memory back."""
