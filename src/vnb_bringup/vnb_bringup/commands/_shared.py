@@ -13,7 +13,7 @@ import typer
 from vnb_grasp.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from vnb_bringup.report.progress import LineProgress
 
 USAGE_STATUS = 2
 
@@ -33,16 +33,10 @@ def command_line() -> str:
     return shlex.join(["./vnb", *sys.argv[1:]])
 
 
-def progress_bar() -> Progress:
+def progress_bar() -> LineProgress:
     """Return a progress bar on standard error with a field ``note``."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+    from vnb_bringup.report.progress import LineProgress
+
+    return LineProgress(Console(stderr=True))
