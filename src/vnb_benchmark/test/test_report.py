@@ -18,11 +18,10 @@ from vnb_benchmark.statistics.intervals import UNKNOWN, Estimate
 from vnb_benchmark.statistics.testing import broken_outcome, make_outcome, make_run
 
 META = {
-    "command": "./vnb bench --preset quick",
+    "runs": '[{"command": "./vnb bench --preset quick", "hardware": "two cores", "started": "2026-11-20T00:00:00", '
+    '"commit": "abc"}]',
     "versions": '{"torch": "2.13.0"}',
-    "hardware": "two cores",
     "checkpoint": "abc123",
-    "started": "2026-11-20T00:00:00",
     "cases": '{"name": "quick", "seed": 4}',
 }
 RUNS: dict[str, list[Outcome]] = {
@@ -55,7 +54,15 @@ def test_every_kind_of_run_has_a_report(name: str, tmp_path: Path) -> None:
     for figure in report.figures:
         assert (tmp_path / "figures" / f"{figure.name}.png").is_file()
         assert f"figures/{figure.name}.png" in (tmp_path / "report.md").read_text()
-    for stated in (META["command"], "./vnb report", "abc123", "two cores", "2.13.0", "seed 4"):
+    for stated in (
+        "run:        ./vnb bench --preset quick",
+        "commit abc",
+        "./vnb report",
+        "abc123",
+        "two cores",
+        "2.13.0",
+        "seed 4",
+    ):
         assert stated.replace('"', "") in html
 
 

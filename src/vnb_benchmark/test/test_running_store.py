@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vnb_benchmark.outcome import Outcome
+from vnb_benchmark.running.measure import failed_outcome
 from vnb_benchmark.running.store import (
     STORE_NAME,
     Provenance,
@@ -84,14 +85,14 @@ def test_it_can_be_read_while_it_is_written(store: Store) -> None:
             assert reader.cases() == CASES
             assert len(reader.outcomes()) == 1
             assert contents_equal(reader, store)
-            assert reader.meta["hardware"] == "a machine"
+            assert reader.runs() == [PROVENANCE.run()]
 
 
 def test_contents_differ_by_any_value_but_times(store: Store, tmp_path: Path) -> None:
     with store, Store.start(tmp_path / "other.sqlite", CASES, PROVENANCE) as other:
         store.add(outcome())
         assert not contents_equal(store, other)
-        other.add(replace(outcome(), wall_time=99.0, planning_p50=1.0))
+        other.add(replace(outcome(), wall_time=99.0, planning_series=(1.0,)))
         assert contents_equal(store, other)
         store.add(outcome(TASKS[1]))
         other.add(replace(outcome(TASKS[1]), peak_force=5.0000001))
@@ -103,9 +104,31 @@ def test_an_existing_store_is_only_touched_by_resume(store: Store) -> None:
         store.add(outcome())
     with pytest.raises(ConfigError, match=r"--resume.*--out"):
         Store.start(store.path, CASES, PROVENANCE)
-    with Store.start(store.path, CASES, replace(PROVENANCE, command="again"), resume=True) as again:
+    later = replace(PROVENANCE, command="again", hardware="another")
+    with Store.start(store.path, CASES, later, resume=True) as again:
         assert len(again.outcomes()) == 1
-        assert again.meta["command"] == "./vnb bench"
+        assert [run["command"] for run in again.runs()] == ["./vnb bench", "again"]
+        assert [run["hardware"] for run in again.runs()] == ["a machine", "another"]
+
+
+def test_a_method_that_comes_later_may_bring_its_version_and_must_keep_it(store: Store) -> None:
+    store.close()
+    entered = replace(PROVENANCE, versions={**PROVENANCE.versions, "method mine": "my_method 1.0"})
+    Store.start(store.path, CASES, entered, resume=True).close()
+    Store.start(store.path, CASES, PROVENANCE, resume=True).close()
+    other = replace(PROVENANCE, versions={**PROVENANCE.versions, "method mine": "my_method 1.1"})
+    with pytest.raises(ConfigError, match=r"method mine got 'my_method 1\.1' expected 'my_method 1\.0'"):
+        Store.start(store.path, CASES, other, resume=True)
+
+
+def test_what_broke_can_be_forgotten_and_nothing_else(store: Store) -> None:
+    with store:
+        store.add(outcome())
+        for task, status in zip(TASKS[1:4], ("failed", "crashed", "hung"), strict=True):
+            store.add(failed_outcome(task.case, task.method, task.beta, status, "why", 1.0))
+        assert store.forget_broken() == 3
+        assert store.keys() == {TASKS[0].key}
+        assert store.forget_broken() == 0
 
 
 def test_a_run_killed_before_its_first_transaction_can_be_resumed(tmp_path: Path) -> None:
@@ -132,7 +155,7 @@ def test_another_schema_version_is_refused(store: Store) -> None:
     store.connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     store.close()
     for attempt in (lambda: Store.open(store.path), lambda: Store.start(store.path, CASES, PROVENANCE, resume=True)):
-        with pytest.raises(ConfigError, match=r"version 99, expected vnb-benchmark version 2"):
+        with pytest.raises(ConfigError, match=r"version 99, expected vnb-benchmark version 3"):
             attempt()
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+import torch
 
 from vnb_benchmark import starts
 from vnb_benchmark.control import ControlChain
@@ -13,6 +14,7 @@ from vnb_benchmark.episode import Episode, run_episode
 from vnb_benchmark.running.measure import outcome_of_episode
 from vnb_benchmark.scenarios.case import Case
 from vnb_grasp.description import load_hand, load_object
+from vnb_grasp.frames.pose import Pose
 from vnb_sim_bridge.bridge import SimBridge
 from vnb_sim_bridge.pregrasp.scene import PlanningScene
 from vnb_sim_bridge.scenario import Scenario, draw_scenario
@@ -43,8 +45,27 @@ def test_a_remembered_start_has_the_future_of_the_approach_itself() -> None:
 
 def test_a_bridge_keeps_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts, "KEPT", 2)
-    bridge, calls = SimBridge(SCENARIO), []
+    bridge, scene, calls = SimBridge(SCENARIO), PlanningScene("cube", SCENARIO.hand), []
     approach: Any = object()
     for key in (1, 2, 1, 3, 1, 2):  # 2 was used longest ago when 3 comes
-        assert starts.recall(bridge, (SCENARIO, key, None), lambda key=key: calls.append(key) or approach) is approach
+        found, saved = starts.recall(
+            bridge, scene, (SCENARIO, key, None), lambda key=key: calls.append(key) or approach
+        )
+        assert found is approach
+        assert saved >= 0.0
     assert calls == [1, 2, 3, 2]
+
+
+def test_a_remembered_start_brings_the_pose_back_that_was_planned_with() -> None:
+    bridge, scene = SimBridge(SCENARIO), PlanningScene("cube", SCENARIO.hand)
+    approach: Any = object()
+
+    def recall(x: float) -> float:
+        def start() -> Any:
+            scene.estimate = Pose(torch.tensor([x, 0.0, 0.0]), scene.estimate.quaternion)
+            return approach
+
+        starts.recall(bridge, scene, (SCENARIO, x, None), start)
+        return float(scene.estimate.position[0])
+
+    assert [recall(x) for x in (1.0, 2.0, 1.0, 2.0)] == [1.0, 2.0, 1.0, 2.0]

@@ -52,6 +52,7 @@ class Episode:
         attempts: Times that the object was taken.
         abstained: The method declined to lift; the grasp was lifted and tested all the same, to learn what declining
             was worth.
+        saved_time: What the way to the object took when it was simulated, if it was remembered now, else 0 [s].
     """
 
     scenario: Scenario
@@ -61,6 +62,7 @@ class Episode:
     report: StressReport
     attempts: int = 1
     abstained: bool = False
+    saved_time: float = 0.0
 
 
 def run_approach(bridge: SimBridge, approach: Approach, *, teleport: bool) -> None:
@@ -144,11 +146,10 @@ def run_episode(
     def start() -> Approach:
         return _start(bridge, scenario, scene, pregrasp, teleport=teleport)
 
-    approach = (
-        recall(bridge, (scenario, pregrasp, teleport), start)
-        if remember and not bridge.sensors.pose.remembers
-        else start()
-    )
+    if remember and not bridge.sensors.pose.remembers:
+        approach, saved_time = recall(bridge, scene, (scenario, pregrasp, teleport), start)
+    else:
+        approach, saved_time = start(), 0.0
     attempts = Attempts(rule or AttemptRule(), scene)
     steps: list[Step] = []
     empty = False
@@ -186,6 +187,7 @@ def run_episode(
         report,
         attempts.made,
         choice is Choice.ABSTAIN,
+        saved_time,
     )
 
 

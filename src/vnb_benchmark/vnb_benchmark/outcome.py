@@ -36,8 +36,9 @@ class Outcome:
         epsilon_hat, epsilon_true: Grasp quality at the last step, from touch, and of the true contacts.
         epsilon_series: Quality from touch at every step.
         p_fail_series: Failure probability at every step.
-        planning_p50, planning_p99: Time of one decision [s].
-        wall_time: Of the whole episode [s].
+        planning_series: Time of every decision [s].
+        wall_time: Of the whole episode, the way to the object included though one simulation of it may serve several
+            methods [s].
         evidence: What ``p_fail`` was computed from, as the planner names it; empty if the method keeps none, or the
             episode ran through the node graph.
         digest: Hash of every step's reading, belief and action, and of the verdict; times are left out.
@@ -77,8 +78,7 @@ class Outcome:
     epsilon_true: float
     epsilon_series: tuple[float, ...]
     p_fail_series: tuple[float, ...]
-    planning_p50: float
-    planning_p99: float
+    planning_series: tuple[float, ...]
     wall_time: float
     evidence: tuple[float, ...]
     digest: str

@@ -75,6 +75,15 @@ def make_method(name: str) -> Method:
     return replace(method, pregrasp=int(index))
 
 
+def distribution_of(name: str) -> str:
+    """Return name and version of the package that enters the method; empty for a method of this project."""
+    base = name.partition(AT)[0]
+    point = None if base in METHODS or base in ABLATIONS else _installed().get(base)
+    if point is None:
+        return ""
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+
+
 def _make_named(name: str) -> Method:
     installed = _installed()
     if name in METHODS:

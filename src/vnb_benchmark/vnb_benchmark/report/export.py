@@ -21,7 +21,7 @@ from vnb_benchmark.outcome import Outcome
 from vnb_grasp.errors import ConfigError
 
 SCHEMA = "vnb/benchmark-outcomes"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 COLUMNS = tuple(field.name for field in fields(Outcome))
 _TYPES = get_type_hints(Outcome)

@@ -39,7 +39,7 @@ def build_report(
 
     Args:
         rows: All of its outcomes.
-        meta: What the store says of itself: ``command``, ``versions``, ``hardware``, ``checkpoint``, ``started``.
+        meta: What the store says of itself: ``runs``, ``versions``, ``checkpoint``, ``pose_source``.
         command: Command line that made this report.
         render: Draws the end of an episode as PNG; None for no pictures. What it returns None for has no picture.
         no_pictures: Why there are none, in words.
@@ -331,13 +331,17 @@ def _provenance(rows: Sequence[Outcome], meta: Mapping[str, str], command: str) 
     except ValueError:
         cases = {}
     named = cases if isinstance(cases, dict) else {}
-    lines = [
-        f"run:        {meta.get('command', ABSENT)}",
+    lines = []
+    for run in json.loads(meta.get("runs", "[]")):
+        lines += [
+            f"run:        {run.get('command') or ABSENT}",
+            f"  started:  {run.get('started') or ABSENT}, commit {run.get('commit') or ABSENT}",
+            f"  hardware: {run.get('hardware') or ABSENT}",
+        ]
+    lines += [
         f"report:     {command}",
-        f"started:    {meta.get('started', ABSENT)}",
         f"scenarios:  {named.get('name', ABSENT)}, drawn with seed {named.get('seed', ABSENT)}",
         f"seeds:      {_ranges(seeds)}",
-        f"hardware:   {meta.get('hardware', ABSENT)}",
         f"checkpoint: {meta.get('checkpoint') or ABSENT}",
         f"versions:   {meta.get('versions', ABSENT)}",
         f"statuses:   {', '.join(f'{n} {status}' for status, n in sorted(Counter(r.status for r in rows).items()))}",

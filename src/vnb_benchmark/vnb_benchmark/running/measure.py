@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from vnb_benchmark.episode import Episode, Step
 from vnb_benchmark.outcome import OK, STATUSES, Outcome
 from vnb_benchmark.scenarios.case import Case
 from vnb_grasp.description import load_object
-from vnb_grasp.errors import ConfigError, NonFiniteError
+from vnb_grasp.errors import ConfigError, NonFiniteError, ShapeError
+from vnb_planner.models import NUM_ACTUATED
 from vnb_sim_bridge.bridge import StressReport
 
 ABSTAINED = "abstained"
@@ -177,9 +176,9 @@ def outcome_of_episode(case: Case, method: str, beta: float, episode: Episode, w
     """Return what is kept of a finished episode.
 
     Raises:
-        NonFiniteError: See :func:`outcome_of_facts`.
+        VnbError: See :func:`outcome_of_facts`.
     """
-    return outcome_of_facts(case, method, beta, facts_of_episode(episode), wall_time)
+    return outcome_of_facts(case, method, beta, facts_of_episode(episode), wall_time + episode.saved_time)
 
 
 def outcome_of_facts(case: Case, method: str, beta: float, facts: TrialFacts, wall_time: float) -> Outcome:
@@ -187,12 +186,12 @@ def outcome_of_facts(case: Case, method: str, beta: float, facts: TrialFacts, wa
 
     Raises:
         NonFiniteError: If an action or a number that every verdict has is NaN or infinite.
+        ShapeError: If an action has not one velocity per actuated joint.
+        ConfigError: If a failure probability is outside of [0, 1].
     """
-    _require_finite(case, method, facts)
+    _require_sound(case, method, facts)
     verdict = facts.verdict
     last = facts.steps[-1] if facts.steps else None
-    times = np.array([step.planning_time for step in facts.steps])
-    p50, p99 = np.percentile(times, [50, 99]).tolist() if len(times) else (math.nan, math.nan)
     return Outcome(
         **_about(case, method, beta),
         status=OK,
@@ -218,8 +217,7 @@ def outcome_of_facts(case: Case, method: str, beta: float, facts: TrialFacts, wa
         epsilon_true=last.epsilon_true if last else math.nan,
         epsilon_series=tuple(step.epsilon_hat for step in facts.steps),
         p_fail_series=tuple(step.p_fail for step in facts.steps),
-        planning_p50=p50,
-        planning_p99=p99,
+        planning_series=tuple(step.planning_time for step in facts.steps),
         wall_time=wall_time,
         evidence=facts.evidence,
         digest=digest_of(facts),
@@ -259,8 +257,7 @@ def failed_outcome(case: Case, method: str, beta: float, status: str, error: str
         epsilon_true=math.nan,
         epsilon_series=(),
         p_fail_series=(),
-        planning_p50=math.nan,
-        planning_p99=math.nan,
+        planning_series=(),
         wall_time=wall_time,
         evidence=(),
         digest="",
@@ -284,7 +281,16 @@ def _about(case: Case, method: str, beta: float) -> dict[str, Any]:
     }
 
 
-def _require_finite(case: Case, method: str, facts: TrialFacts) -> None:
+def _require_sound(case: Case, method: str, facts: TrialFacts) -> None:
+    """Refuse what the statistics could not read later: one such row would take the report from all others."""
+    for step in facts.steps:
+        where = f"{method} on case {case.index}, step {step.step}"
+        if len(step.action) != NUM_ACTUATED:
+            raise ShapeError(f"{where}: got {len(step.action)} velocities, expected {NUM_ACTUATED}; look at the method")
+        if not (math.isnan(step.p_fail) or 0.0 <= step.p_fail <= 1.0):
+            raise ConfigError(
+                f"{where}: got failure probability {step.p_fail!r}, expected 0 to 1, or NaN for none; see the method"
+            )
     values = {f"action of step {step.step}": step.action for step in facts.steps}
     verdict = facts.verdict
     values["verdict"] = (verdict.lift_height, verdict.peak_force, verdict.peak_slip)

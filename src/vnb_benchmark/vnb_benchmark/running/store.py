@@ -20,15 +20,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, get_type_hints
 
-from vnb_benchmark.outcome import Outcome
+from vnb_benchmark.outcome import OK, Outcome
 from vnb_benchmark.running.tasks import Key, beta_text, beta_value
 from vnb_benchmark.scenarios.case import CaseSet
 from vnb_benchmark.scenarios.files import cases_from_json, cases_to_json
 from vnb_grasp.errors import ConfigError, VnbError
 
 SCHEMA = "vnb-benchmark"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STORE_NAME = "results.sqlite"
+METHOD = "method "
+"""Begins the names of versions of entered methods."""
 
 _TYPES = get_type_hints(Outcome)
 _COLUMNS = tuple(field.name for field in fields(Outcome))
@@ -46,6 +48,8 @@ class Provenance:
         checkpoint: SHA-256 of the belief's checkpoint; decides numbers too.
         hardware: The machine in words.
         started: When, as ISO 8601 text.
+        commit: Of the checkout, in words; ``versions`` says whether code differs in what decides numbers.
+        pose_source: What estimated the object's pose.
     """
 
     command: str
@@ -53,6 +57,17 @@ class Provenance:
     checkpoint: str
     hardware: str
     started: str
+    commit: str = ""
+    pose_source: str = "sensor"
+
+    def run(self) -> dict[str, str]:
+        """Return what tells this run from others into the same store."""
+        return {
+            "command": self.command,
+            "hardware": self.hardware,
+            "started": self.started,
+            "commit": self.commit,
+        }
 
 
 def store_file(path: Path) -> Path:
@@ -74,7 +89,7 @@ class Store:
         Args:
             path: File; its folder is made.
             cases: What is run.
-            provenance: Of this run; the first one's is kept.
+            provenance: Of this run; it is added to those of earlier ones.
             resume: Whether there may be a store already.
 
         Raises:
@@ -94,6 +109,7 @@ class Store:
             if store._tables():
                 store._require_schema()
                 store._require(cases, provenance)
+                store._add_run(provenance)
             else:  # new, or killed before its first transaction ended
                 store._create(cases, provenance)
         except BaseException:
@@ -165,16 +181,30 @@ class Store:
             "schema": SCHEMA,
             "schema_version": str(SCHEMA_VERSION),
             "cases": cases_to_json(cases),
-            "command": provenance.command,
             "versions": json.dumps(dict(provenance.versions), sort_keys=True),
             "checkpoint": provenance.checkpoint,
-            "hardware": provenance.hardware,
-            "started": provenance.started,
+            "pose_source": provenance.pose_source,
+            "runs": json.dumps([provenance.run()]),
         }
         with self._transaction():
             self.connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
             self.connection.execute(f"CREATE TABLE outcomes ({columns}, PRIMARY KEY ({key}))")
             self.connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+
+    def _add_run(self, provenance: Provenance) -> None:
+        meta = {
+            "runs": json.dumps([*self.runs(), provenance.run()]),
+            "versions": json.dumps({**json.loads(self.meta["versions"]), **provenance.versions}, sort_keys=True),
+        }
+        with self._transaction():
+            self.connection.executemany(
+                "UPDATE meta SET value = ? WHERE key = ?", [(value, key) for key, value in meta.items()]
+            )
+
+    def forget_broken(self) -> int:
+        """Remove the episodes that failed, crashed or hung, so that they are run again; return how many there were."""
+        with self._transaction():
+            return self.connection.execute("DELETE FROM outcomes WHERE status != ?", (OK,)).rowcount
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -182,6 +212,10 @@ class Store:
     def meta(self) -> dict[str, str]:
         """What the store says of itself."""
         return dict(self._read("SELECT key, value FROM meta ORDER BY key"))
+
+    def runs(self) -> list[dict[str, str]]:
+        """Return what :meth:`Provenance.run` said of each run into this store, the first one first."""
+        return list(json.loads(self.meta["runs"]))
 
     def cases(self) -> CaseSet:
         """Return the scenario set."""
@@ -221,9 +255,12 @@ class Store:
                 f"{self.path}: got scenario set {_named(cases)}, expected the stored {_named(stored)}, to the last "
                 "value; give the same scenarios and betas as at first, or another --out"
             )
-        expected = {**json.loads(meta["versions"]), "checkpoint": meta["checkpoint"]}
-        got = {**provenance.versions, "checkpoint": provenance.checkpoint}
-        other = sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))
+        sources = {"checkpoint": meta["checkpoint"], "pose_source": meta["pose_source"]}
+        expected = {**json.loads(meta["versions"]), **sources}
+        got = {**provenance.versions, "checkpoint": provenance.checkpoint, "pose_source": provenance.pose_source}
+        # A method that one of the runs has nothing of has no other version.
+        ours = {name for name in expected.keys() ^ got.keys() if name.startswith(METHOD)}
+        other = sorted(name for name in (expected.keys() | got.keys()) - ours if expected.get(name) != got.get(name))
         if other:
             differences = ", ".join(f"{name} got {got.get(name)!r} expected {expected.get(name)!r}" for name in other)
             raise ConfigError(
@@ -241,7 +278,7 @@ def contents_equal(first: Store, second: Store) -> bool:
 
 def comparable(outcome: Outcome) -> str:
     """Return all of an outcome but its times, as text in which NaN equals NaN and every bit counts."""
-    return repr(replace(outcome, planning_p50=0.0, planning_p99=0.0, wall_time=0.0))
+    return repr(replace(outcome, planning_series=(), wall_time=0.0))
 
 
 def row_of(outcome: Outcome) -> tuple[Any, ...]:

@@ -94,6 +94,7 @@ class LocalExecutor:
             (*place, scenario.torque_scale, case.parameters),
             lambda: SimBridge(scenario, case.parameters, make_pose_source=self._make_pose_source),
         )
+        started = time.perf_counter()  # worlds and methods serve many episodes, whichever comes first
         episode = method.run(bridge, scene, case, task.beta)
         return outcome_of_episode(case, task.method, task.beta, episode, time.perf_counter() - started)
 

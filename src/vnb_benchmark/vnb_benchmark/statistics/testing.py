@@ -46,8 +46,7 @@ _BASE = Outcome(
     epsilon_true=0.04,
     epsilon_series=(0.0, 0.0, 0.03, 0.05),
     p_fail_series=(0.9, 0.8, 0.4, 0.25),
-    planning_p50=0.03,
-    planning_p99=0.05,
+    planning_series=(0.03, 0.05),
     wall_time=2.0,
     evidence=(),
     digest="d",
@@ -71,9 +70,7 @@ def make_outcome(success: bool = True, **values: Any) -> Outcome:
 
 def broken_outcome(status: str = "crashed", **values: Any) -> Outcome:
     """Return the outcome of an episode that ended without a verdict."""
-    nothing = dict.fromkeys(
-        ("peak_force", "p_fail", "epsilon_hat", "epsilon_true", "planning_p50", "planning_p99"), math.nan
-    )
+    nothing = dict.fromkeys(("peak_force", "p_fail", "epsilon_hat", "epsilon_true"), math.nan)
     empty: dict[str, Any] = {"epsilon_series": (), "p_fail_series": (), "steps": 0, "stop_reason": "", "digest": ""}
     return make_outcome(False, **{"status": status, "error": "it broke", **nothing, **empty, **values})
 

@@ -37,6 +37,9 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the preset.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the results.", show_default="out/bench-SET")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the results that are there.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="With --resume: run again what failed, crashed or hung.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes; the results do not depend on it.")] = 2,
     ray: Annotated[str | None, typer.Option(help="Run through Ray: `local`, or HOST:PORT of a cluster's head.")] = None,
     via_ros: Annotated[
@@ -63,6 +66,8 @@ def main(
             else f"`bench {action}` needs the store or the folder of an earlier run"
         )
     if action == "run":
+        if retry and not resume:
+            raise _usage("--retry goes with --resume")
         if via_ros and ray is not None:
             raise _usage("--via-ros and --ray exclude each other")
         with known_names():
@@ -70,7 +75,8 @@ def main(
             names = tuple(dict.fromkeys(method or ("vnb", "scripted")))
             uses_beta = _uses_beta(names, via_ros=via_ros)
         folder = out or Path("out") / f"bench-{cases.name}"
-        _run(cases, names, uses_beta, folder, resume, limit, _engine(jobs, ray, via_ros, episode_timeout, pose_source))
+        engine = _engine(jobs, ray, via_ros, episode_timeout, pose_source)
+        _run(cases, names, _provenance(names, pose_source, ray), uses_beta, folder, resume, retry, limit, engine)
     else:
         assert store is not None
         _write(action, store, out)
@@ -136,23 +142,28 @@ def _engine(
     return lambda tasks: run_pool(tasks, local, jobs, timeout)
 
 
-def _provenance() -> Provenance:
+def _provenance(names: tuple[str, ...], pose_source: str, ray: str | None) -> Provenance:
     from datetime import UTC, datetime
 
+    from vnb_benchmark.running.provenance import code_hash, commit, method_versions
     from vnb_benchmark.running.run import hardware
     from vnb_benchmark.running.store import Provenance
     from vnb_bringup.report.from_episode import checkpoint_hash, versions
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    return Provenance(command_line(), versions(), checkpoint_hash("learned"), hardware(), started)
+    machine = hardware() if ray is None or ray == "local" else f"{hardware()}; episodes on the Ray cluster at {ray}"
+    decide = {**versions(), "code": code_hash(), **method_versions(names)}
+    return Provenance(command_line(), decide, checkpoint_hash("learned"), machine, started, commit(), pose_source)
 
 
 def _run(
     cases: CaseSet,
     names: tuple[str, ...],
+    provenance: Provenance,
     uses_beta: dict[str, bool],
     out: Path,
     resume: bool,
+    retry: bool,
     limit: int | None,
     engine: Callable[[list[Task]], Iterator[Outcome]],
 ) -> None:
@@ -161,7 +172,9 @@ def _run(
     from vnb_benchmark.running.tasks import tasks_to_do
     from vnb_bringup.report.bench_progress import BenchProgress, print_table
 
-    with Store.start(out / STORE_NAME, cases, _provenance(), resume=resume) as store:
+    with Store.start(out / STORE_NAME, cases, provenance, resume=resume) as store:
+        if retry:
+            print(f"{store.forget_broken()} episodes that failed, crashed or hung are run again.")
         tasks = tasks_to_do(cases, names, uses_beta.__getitem__, store.keys())[:limit]
         try:
             with BenchProgress(len(tasks)) as progress:

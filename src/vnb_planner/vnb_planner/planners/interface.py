@@ -133,7 +133,7 @@ def check_decision(decision: Decision, method: str, step: int) -> Decision:
     """Return ``decision`` if a hand can follow it; every loop that runs planners checks here, whoever wrote them.
 
     Raises:
-        ConfigError: If it is no :class:`Decision`.
+        ConfigError: If it is no :class:`Decision`, or its failure probability or lift speed is out of range.
         ShapeError: If action or effort limit is not a tensor ``(6,)``.
         NonFiniteError: If action or effort limit holds NaN or infinity.
     """
@@ -147,6 +147,8 @@ def check_decision(decision: Decision, method: str, step: int) -> Decision:
             raise ShapeError(f"{who}: got {name} {found}, expected a tensor of shape ({NUM_ACTUATED},)")
         if not torch.isfinite(value).all():
             raise NonFiniteError(f"{who}: got {name} {value.tolist()}, expected finite numbers")
+    if not (math.isnan(decision.p_fail) or 0.0 <= decision.p_fail <= 1.0):
+        raise ConfigError(f"{who}: got failure probability {decision.p_fail!r}, expected 0 to 1, or NaN for none")
     if not 0.0 <= decision.lift_speed <= MAX_LIFT_SPEED:
         raise ConfigError(f"{who}: got lift speed {decision.lift_speed}, expected 0 to {MAX_LIFT_SPEED} m/s")
     return decision
