@@ -35,7 +35,7 @@ SCENARIOS = st.builds(
     object_name=st.sampled_from(known_objects()),
     hand=st.sampled_from(known_hands()),
     regime=st.sampled_from(REGIMES.names()),
-    seed=st.integers(0, 2**64 - 1),
+    seed=st.one_of(st.integers(0, 99_999), st.integers(1_000_000, 2**63 - 1)),  # of no split
     friction_object=POSITIVE,
     friction_finger=POSITIVE,
     stiffness=POSITIVE,
@@ -160,6 +160,11 @@ def edited(change: Callable[[Document], Any]) -> str:
         (lambda d: d["cases"][2].update(speed=1), "case 2, field speed: got an unknown field"),
         (lambda d: d["cases"][2].pop("latency"), "case 2, field latency: got nothing"),
         (lambda d: d["cases"][2].update(latency=1.5), "case 2, field latency: got 1.5, expected: .*integer"),
+        (
+            lambda d: d["cases"][1].update(split="train"),
+            "case 1: got seed 100000 in the split 'train'",
+        ),
+        (lambda d: d["cases"][1]["scenario"].update(seed=2**63), "case 1: got seed 9223372036854775808, expected at"),
         (lambda d: d["cases"][2].update(latency=-1), "case 2: case index and latency must be >= 0"),
         (lambda d: d["cases"][2].update(split="exam"), "case 2: .*split: got 'exam', expected one of train"),
         (lambda d: d["cases"][1]["scenario"].update(mu=1.0), "case 1, field scenario.mu: got an unknown field"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,34 @@ def test_what_broke_is_listed_and_cannot_inject_markup() -> None:
 def test_pictures_are_left_out_for_a_stated_reason() -> None:
     rows = [make_outcome(False)]
     assert "No pictures: no OpenGL." in text(build_report(rows, META, "", None, "no OpenGL"))
-    assert "it could not be drawn" in text(build_report(rows, META, "", lambda row: None))
+    assert "1 such episode could not be drawn" in text(build_report(rows, META, "", lambda row: None))
+
+
+def test_another_episode_is_shown_where_the_first_comes_out_differently() -> None:
+    rows = [make_outcome(False, case=i) for i in range(3)]
+    report = build_report(rows, META, "", lambda row: b"\x89PNG" if row.case == 1 else None)
+    assert [f.caption for f in report.figures if f.name == "failure_lift"] == [
+        "lift: vnb on case 1 (cube, nominal, seed 1)"
+    ]
+
+
+def test_a_sweep_alone_is_not_held_against_the_paper() -> None:
+    titles = {section.title for section in build_report(RUNS["only a sweep"], META, "").sections}
+    assert "Sweeps" in titles
+    assert not {"Results by regime", "Against the paper", "Pairs"} & titles
+
+
+def test_cases_that_served_for_tuning_are_called_so() -> None:
+    assert "of the split calibration" in text(build_report([make_outcome(split="calibration")], META, ""))
+
+
+def test_only_figures_of_an_earlier_report_are_removed(tmp_path: Path) -> None:
+    write_files(build_report(RUNS["full"], META, ""), tmp_path)
+    (tmp_path / "figures" / "mine.png").write_bytes(b"mine")
+    write_files(build_report(RUNS["no probabilities"], META, ""), tmp_path)
+    left = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"mine.png", "regimes.png"} <= left
+    assert "reliability.png" not in left and "reliability.pdf" not in left
 
 
 def test_the_same_rows_give_the_same_page() -> None:
@@ -140,8 +168,11 @@ def test_an_episode_is_drawn_by_running_it_again() -> None:
     if reason := why_not():
         pytest.skip(reason)
     cases = CaseSet("one", (Case(0, "test", draw_scenario("cube", "nominal", 1)),))
-    png = Renderer(cases)(make_outcome(False, method="noop", beta=math.nan))
+    row = make_outcome(False, method="noop", beta=math.nan, failure_mode="grasp")
+    png = Renderer(cases)(row)
     assert png is not None and png.startswith(b"\x89PNG") and len(png) > 20_000
+    assert Renderer(cases)(replace(row, failure_mode="slip")) is None
+    assert Renderer(cases)(replace(row, method="no such method")) is None
 
 
 def test_a_stores_report_is_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -238,6 +239,29 @@ def test_a_method_without_beta_counts_for_every_beta() -> None:
     assert len(of.pairs(risky, risky)) == 6
 
 
+def test_friction_regimes_of_a_seed_count_once() -> None:
+    one = [make_outcome(i % 2 == 0, case=i) for i in range(10)]
+    regimes = [replace(row, case=row.case + 10 * k) for row in one for k in range(3)]
+    found = summarise(regimes, "vnb")
+    assert found.robust == summarise(one, "vnb").robust
+    assert (found.n, found.cases) == (30, 30)
+
+
+def test_a_streak_of_four_among_many_is_a_tie() -> None:
+    good = [make_outcome(case=i) for i in range(40)]
+    other = [make_outcome(i >= 4, case=i, method="cem") for i in range(40)]
+    found = compare(good + other, "vnb", "cem")
+    assert not found.robust.tie and found.p == pytest.approx(0.125)
+    assert found.verdict == "tie"
+
+
+def test_decision_times_are_of_all_decisions() -> None:
+    rows = [make_outcome(case=0, planning_series=(0.1,) * 99), make_outcome(case=1, planning_series=(0.9,))]
+    found = summarise(rows, "vnb")
+    assert found.planning_p50 == pytest.approx(0.1)
+    assert 0.1 < found.planning_p99 < 0.9
+
+
 def test_comparison_says_who_is_better_or_that_it_is_a_tie() -> None:
     good = [make_outcome(case=i) for i in range(10)]
     bad = [make_outcome(False, case=i, method="cem") for i in range(10)]
@@ -254,7 +278,11 @@ def test_comparisons_cover_regimes_and_are_corrected_for_their_number() -> None:
         (group, other) for group in ("all", "nominal", "wide", "bimodal") for other in ("cem", "scripted")
     ]
     assert all(c.p_holm >= c.p for c in found)
-    assert comparisons(make_run(("cem", "scripted"))) == []
+    assert {(c.reference, c.other) for c in comparisons(make_run(("scripted", "cem", "oracle")))} == {
+        ("cem", "scripted"),
+        ("cem", "oracle"),
+    }
+    assert comparisons(make_run(("oracle",))) == []
     assert {c.group for c in comparisons(make_run(regimes=("wide",)))} == {"all"}
 
 
@@ -266,11 +294,12 @@ def test_gap_to_the_oracle_is_paired() -> None:
     assert not found["oracle"].gap.known
 
 
-def test_tables_leave_out_sweeps_and_other_splits_unless_there_is_nothing_else() -> None:
+def test_tables_leave_out_sweeps_and_other_splits_unless_all_are_of_those() -> None:
     test, sweep = make_outcome(case=0), make_outcome(case=1, sweep="friction")
     calibration = make_outcome(case=2, split="calibration")
     assert of.counted([test, sweep, calibration]) == [test]
-    assert of.counted([sweep, calibration]) == [sweep]
+    assert of.counted([sweep, calibration]) == [calibration]
+    assert of.counted([sweep]) == []
     assert of.counted([calibration]) == [calibration]
     assert of.counted([]) == []
 

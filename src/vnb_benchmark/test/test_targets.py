@@ -31,6 +31,12 @@ def test_who_predicts_nothing_declines_at_random() -> None:
     assert not found.aurc_less.has_interval
 
 
+def test_what_ends_without_a_verdict_is_the_first_that_is_declined() -> None:
+    rows = [*outcomes("vnb", "11", (0.1, 0.2)), broken_outcome(case=2, beta=math.nan), *outcomes("cem", "110", 0.5)]
+    found = selective(rows, "vnb", "cem")
+    assert found.aurc_less.value == pytest.approx((0.0 + 0.0 + 1.0 / 3.0) / 3.0 - 1.0 / 3.0)
+
+
 def test_a_perfect_prediction_is_better_beyond_doubt() -> None:
     marks = "10" * 20
     p = tuple(0.1 if mark == "1" else 0.9 for mark in marks)
@@ -76,4 +82,7 @@ def test_the_section_names_every_other_method_and_regime() -> None:
     section = decisions(make_run(methods=("vnb", "oracle", "scripted")))
     assert [row[0] for row in section.tables[0].rows] == ["scripted"]
     assert [row[0] for row in section.tables[1].rows] == ["nominal", "wide", "bimodal", "all"]
-    assert not decisions(make_run(methods=("cem", "scripted"))).tables
+    without = decisions(make_run(methods=("cem", "scripted")))
+    assert "peak force of cem over its" in without.tables[0].header
+    assert not decisions(make_run(methods=("oracle", "scripted"))).tables[0].rows[1:]
+    assert not decisions(make_run(methods=("scripted",))).tables

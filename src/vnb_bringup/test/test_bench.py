@@ -61,6 +61,8 @@ def test_a_run_its_report_and_going_on(
         (("--method", "luck"), 2, "scripted"),
         (("--preset", "luck"), 2, "quick"),
         (("--method", "noop", "--ray", "nonsense"), 1, "HOST:PORT"),
+        (("--method", "noop", "--retry"), 2, "--resume"),
+        (("--method", "noop", "--episode-timeout", "inf"), 2, "episode-timeout"),
         (("--method", "noop", "--out", "/proc/x"), 1, "--out"),
     ],
 )

@@ -23,17 +23,7 @@ from vnb_sim_bridge.world.parameters import WorldParameters
 SCENARIO = draw_scenario("cube", "bimodal", 2)
 CONDITIONS = Conditions(SHIFTED, latency=2, disturbance_scale=1.5)
 SETTINGS = TrialSettings("scripted", "prior", battery=False)
-TRIAL = [
-    "--method",
-    "scripted",
-    "--belief",
-    "prior",
-    "--no-pictures",
-    "--no-battery",
-    "--no-ros",
-    "--pose-source",
-    "sensor",
-]
+TRIAL = ["--method", "scripted", "--no-pictures", "--no-battery", "--no-ros"]
 
 
 @pytest.fixture
@@ -61,6 +51,13 @@ def test_an_unknown_preset_lists_the_known_ones(tmp_path: Path, capsys: pytest.C
     assert error.count("\n") == 1
     assert "sweep_pose" in error
     assert not (tmp_path / "x.json").exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for out in ("/proc/x/y.json", str(tmp_path)):
+        assert main(["scenarios", "quick", "--out", out]) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "--out" in error
 
 
 def test_a_seed_without_a_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

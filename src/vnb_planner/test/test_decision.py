@@ -33,6 +33,13 @@ def test_what_no_hand_can_follow_names_planner_step_and_part(name: str, value: A
         check_decision(replace(GOOD, **{name: value}), "mine", 3)
 
 
+@pytest.mark.parametrize("p_fail", [-1e-9, 1.0 + 1e-9, float("inf")])
+def test_a_failure_probability_is_one_or_nan(p_fail: float) -> None:
+    with pytest.raises(ConfigError, match=r"'mine' at step 3: got failure probability"):
+        check_decision(replace(GOOD, p_fail=p_fail), "mine", 3)
+    check_decision(replace(GOOD, p_fail=float("nan")), "mine", 3)
+
+
 def test_something_else_than_a_decision_raises() -> None:
     nothing: Any = None
     with pytest.raises(ConfigError, match="got NoneType, expected a Decision"):

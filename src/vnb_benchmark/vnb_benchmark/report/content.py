@@ -67,6 +67,13 @@ def percent(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
+def with_interval(estimate: Estimate) -> str:
+    """Return a figure with its interval."""
+    if not estimate.has_interval:
+        return number(estimate.value, 2)
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
 def points(estimate: Estimate) -> str:
     """Return a difference of shares with its interval in percentage points."""
     if not estimate.known:

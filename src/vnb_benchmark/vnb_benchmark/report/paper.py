@@ -18,11 +18,9 @@ class PaperFigures:
 
 ALIASES = {
     "vnb": "VNB",
-    "gauss": "Gauss-CVaR",
     "gauss_cvar": "Gauss-CVaR",
     "cem": "CEM",
     "pf": "PF",
-    "particle_filter": "PF",
 }
 """The paper's name of each of our methods that it has too."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -198,7 +199,11 @@ def sweep_plot(curves: Sequence[SweepCurve], styles: Styles) -> Figure:
                 _whiskers(axes, x, figures, colour)
             axes.set(title=title, xlabel=sweep, ylim=(-0.02, 1.02))
         _legend(drawing, panels[0])
-        return _save(drawing, f"sweep_{sweep}", f"Success against {sweep}, with 95 % intervals where there is one.")
+        return _save(
+            drawing,
+            f"sweep_{re.sub(r'[^A-Za-z0-9_]', '_', sweep)}",
+            f"Success against {sweep}, with 95 % intervals where there is one.",
+        )
 
 
 def _panels(count: int, width: float, height: float = 2.8, *, share: bool = False) -> tuple[Drawing, list[Axes]]:

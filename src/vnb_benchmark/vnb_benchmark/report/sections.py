@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vnb_benchmark.outcome import OK, Outcome
 from vnb_benchmark.report import plots
-from vnb_benchmark.report.content import ABSENT, Figure, Report, Section, Table, number, percent, points
+from vnb_benchmark.report.content import ABSENT, Figure, Report, Section, Table, number, percent, points, with_interval
 from vnb_benchmark.report.decisions import decisions
 from vnb_benchmark.report.paper import paper_figures
 from vnb_benchmark.report.plots import Styles
@@ -17,18 +17,21 @@ from vnb_benchmark.statistics import rows as of
 from vnb_benchmark.statistics.intervals import Estimate
 from vnb_benchmark.statistics.summary import (
     ALL,
-    REFERENCE,
     Comparison,
     Summary,
     comparisons,
+    reference_of,
     summaries,
     summarise,
 )
 from vnb_benchmark.statistics.sweeps import SweepCurve, sweep_curves
+from vnb_benchmark.statistics.targets import discrimination
 
 Render = Callable[[Outcome], bytes | None]
 
 _LISTED = 40
+_TRIED = 3
+"""Episodes of a failure mode that are run again until one can be shown."""
 _TRENDS = {1: "should rise", -1: "should fall", 0: "nothing expected"}
 
 
@@ -49,20 +52,20 @@ def build_report(
     styles = Styles(methods)
     by_regime = summaries(counted)
     overall = [summarise(counted, method) for method in of.methods_of(counted)]
-    compared = comparisons(counted)
+    compared, reference = comparisons(counted), reference_of(counted)
     sections = [
         _table_iii(by_regime, styles),
         _shortfalls(by_regime),
-        _pairwise(compared, methods),
+        _pairwise(compared, reference),
         _details(by_regime, overall),
         _objects(counted),
         _betas(counted),
-        _calibration(overall, styles),
+        _calibration(counted, overall, styles),
         decisions(counted),
         Section("Grasp quality over steps", figures=_some(plots.quality_over_steps(counted, styles))),
         _sweeps(sweep_curves(rows), styles),
         _failures(overall, rows),
-        _pictures(counted, render, no_pictures),
+        _pictures(counted, reference, render, no_pictures),
         _provenance(rows, meta, command),
     ]
     kept = tuple(s for s in sections if s.text or s.tables or s.figures or s.literals)
@@ -72,8 +75,16 @@ def build_report(
 def _lead(rows: Sequence[Outcome], counted: Sequence[Outcome], compared: Sequence[Comparison]) -> tuple[str, ...]:
     if not rows:
         return ("The store holds no episodes yet, so there is nothing to report.",)
-    cases = len({row.case for row in counted})
-    lines = [f"{_count(len(counted), 'episode')} on {cases} case{'s' * (cases != 1)} count in the tables."]
+    lines = []
+    if counted:
+        cases = len({row.case for row in counted})
+        lines.append(f"{_count(len(counted), 'episode')} on {cases} case{'s' * (cases != 1)} count in the tables.")
+    splits = sorted({row.split for row in counted} - {"test"})
+    if splits:
+        lines.append(
+            f"They are of the split {', '.join(splits)}, on which settings and thresholds may have been chosen: no "
+            "measure of what a method does in scenarios that are new to it."
+        )
     if len(counted) < len(rows):
         lines.append(
             f"{_count(len(rows) - len(counted), 'other episode')} of the store: cases of other splits than test, or of "
@@ -88,11 +99,12 @@ def _lead(rows: Sequence[Outcome], counted: Sequence[Outcome], compared: Sequenc
     for verdict in dict.fromkeys(c.verdict for c in overall):
         others = ", ".join(c.other for c in overall if c.verdict == verdict)
         if verdict == "tie":
-            lines.append(f"{REFERENCE} ties with {others} in robust success: the interval contains 0 or is not known.")
-        elif verdict.startswith(f"{REFERENCE} "):
-            lines.append(f"{REFERENCE} is better than {others} in robust success.")
+            lines.append(f"{overall[0].reference} ties with {others} in robust success: no difference is shown.")
+        elif verdict.startswith(f"{overall[0].reference} "):
+            lines.append(f"{overall[0].reference} is better than {others} in robust success.")
         else:
-            lines.append(f"{verdict.removesuffix(' is better')} is better than {REFERENCE} in robust success.")
+            better = verdict.removesuffix(" is better")
+            lines.append(f"{better} is better than {overall[0].reference} in robust success.")
     return tuple(lines)
 
 
@@ -121,7 +133,8 @@ def _table_iii(by_regime: Sequence[Summary], styles: Styles) -> Section:
     caption = (
         "The layout of the paper's Table III. Its column: robust success [%] / survival [%] / calibration error / "
         "seconds, in its own simulator on an RTX 4070, by its own measure of success (see the details for ours by "
-        "that measure). A dash: not computed."
+        "that measure). Seconds are of one worker, the way to the object included, which methods on the same scenario "
+        "share when run together. A dash: not computed."
     )
     tables = (Table(header, tuple(rows), caption),) if rows else ()
     return Section("Results by regime", tables=tables, figures=_some(plots.regime_bars(by_regime, styles)))
@@ -159,10 +172,9 @@ def _against(ours: Estimate, theirs: float) -> str:
     return f"above it by {gap}" if ours.low > theirs else "no difference shown"
 
 
-def _pairwise(compared: Sequence[Comparison], methods: Sequence[str]) -> Section:
+def _pairwise(compared: Sequence[Comparison], reference: str) -> Section:
     if not compared:
-        reason = f"{REFERENCE} was not run" if REFERENCE not in methods else "there is no other method on its cases"
-        return Section("Pairs", (f"No pairs: {reason}.",) if methods else ())
+        return Section("Pairs", ("No pairs: there is no other method on the same cases.",) if reference else ())
     rows = tuple(
         (
             c.group,
@@ -178,7 +190,7 @@ def _pairwise(compared: Sequence[Comparison], methods: Sequence[str]) -> Section
     )
     header = (
         "regime",
-        f"{REFERENCE} against",
+        f"{reference} against",
         "cases",
         "robust success",
         "survival",
@@ -187,9 +199,10 @@ def _pairwise(compared: Sequence[Comparison], methods: Sequence[str]) -> Section
         "verdict",
     )
     caption = (
-        f"{REFERENCE} less the other on the same cases, in percentage points, with the 95 % interval of a bootstrap "
-        "over cases. A tie: the interval of robust success contains 0, or there are too few cases for one. Methods "
-        "that take no beta count for every beta. Holm's p is corrected for the number of rows."
+        f"{reference} less the other on the same cases, in percentage points, with the 95 % interval of a bootstrap "
+        "over objects at seeds. A tie: the interval of robust success contains 0, there are too few cases for one, or "
+        "McNemar's exact p is not below 0.05. Of many rows, some differ by chance: Holm's p is corrected for their "
+        "number. Methods that take no beta count for every beta."
     )
     return Section("Pairs", tables=(Table(header, rows, caption),))
 
@@ -232,7 +245,8 @@ def _details(by_regime: Sequence[Summary], overall: Sequence[Summary]) -> Sectio
         "gap to oracle",
     )
     caption = (
-        "Shares with Wilson's 95 % interval, each case counted once; peak force is a median; the gap is in points. "
+        "Shares with Wilson's 95 % interval, what an object and a seed have in common counted once; peak force is a "
+        "median; p50 and p99 are of all decisions together; the gap is in points. "
         "What a method declined to lift was lifted and tested all the same, and counts by that."
     )
     return Section("Details", tables=(Table(header, rows, caption),))
@@ -256,18 +270,21 @@ def _betas(rows: Sequence[Outcome]) -> Section:
     return Section("By beta", tables=_by_group(with_beta, "beta", lambda row: f"{row.beta:g}"))
 
 
-def _calibration(overall: Sequence[Summary], styles: Styles) -> Section:
+def _calibration(counted: Sequence[Outcome], overall: Sequence[Summary], styles: Styles) -> Section:
     if not overall:
         return Section("Calibration")
     rows = []
     for s in overall:
         c = s.calibration
-        values = (c.error, c.brier, c.ece, c.ece_mass, c.auroc, c.aurc) if c else (math.nan,) * 6
-        rows.append((s.method, str(c.n if c else 0), *(number(value, 3) for value in values)))
+        auroc, ece = discrimination(counted, s.method)
+        error, brier, mass, area = (c.error, c.brier, c.ece_mass, c.aurc) if c else (math.nan,) * 4
+        plain = (number(error, 3), number(brier, 3), with_interval(ece), number(mass, 3), with_interval(auroc))
+        rows.append((s.method, str(c.n if c else 0), *plain, number(area, 3)))
     header = ("method", "n", "|P_bel - P_emp|", "Brier", "ECE", "ECE, equal mass", "AUROC", "AURC")
     caption = (
         "The event is: no robust success. |P_bel - P_emp|, the paper's figure, compares with the share of the battery "
-        "failed instead. A dash: the method gives no probability, or all episodes ended alike (AUROC)."
+        "failed instead. Over the n episodes with a probability; intervals from a bootstrap over objects at seeds. "
+        "A dash: the method gives no probability, or all episodes ended alike (AUROC)."
     )
     figures = _some(plots.reliability_diagrams(overall, styles), plots.risk_coverage_curves(overall, styles))
     return Section("Calibration", tables=(Table(header, tuple(rows), caption),), figures=figures)
@@ -302,10 +319,10 @@ def _failures(overall: Sequence[Summary], rows: Sequence[Outcome]) -> Section:
     return Section("How episodes ended", tables=tuple(tables), figures=_some(plots.failure_modes(overall)))
 
 
-def _pictures(rows: Sequence[Outcome], render: Render | None, reason: str) -> Section:
+def _pictures(rows: Sequence[Outcome], reference: str, render: Render | None, reason: str) -> Section:
     title = "One episode of each failure mode"
     candidates: dict[str, list[Outcome]] = {}
-    for row in sorted(rows, key=lambda row: row.method != REFERENCE):
+    for row in sorted(rows, key=lambda row: row.method != reference):
         if row.status == OK and row.failure_mode != "none":
             candidates.setdefault(row.failure_mode, []).append(row)
     if not candidates:
@@ -314,13 +331,18 @@ def _pictures(rows: Sequence[Outcome], render: Render | None, reason: str) -> Se
         return Section(title, (f"No pictures: {reason or 'none were asked for'}.",))
     figures, missing = [], []
     for mode in sorted(candidates):
-        row = candidates[mode][0]
-        about = f"{mode}: {row.method} on case {row.case} ({row.object_name}, {row.regime}, seed {row.seed})"
-        png = render(row)
-        if png:
-            figures.append(Figure(f"failure_{mode}", about, {"png": png}))
+        for row in candidates[mode][:_TRIED]:
+            png = render(row)
+            if png:
+                about = f"{mode}: {row.method} on case {row.case} ({row.object_name}, {row.regime}, seed {row.seed})"
+                figures.append(Figure(f"failure_{mode}", about, {"png": png}))
+                break
         else:
-            missing.append(f"No picture of {about}: it could not be drawn.")
+            tried = min(_TRIED, len(candidates[mode]))
+            missing.append(
+                f"No picture of {mode}: run again, {_count(tried, 'such episode')} could not be drawn or came out "
+                "differently."
+            )
     return Section(title, tuple(missing), figures=tuple(figures))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from vnb_benchmark.report.content import Report
@@ -36,22 +37,26 @@ def write_report(
         from vnb_benchmark.report.pictures import Renderer, why_not
 
         reason = why_not()
-        render = None if reason else Renderer(cases)
+        render = None if reason else Renderer(cases, meta["pose_source"])
     return write_files(build_report(rows, meta, command, render if pictures else None, reason), out)
 
 
 def write_files(report: Report, out: Path) -> Path:
-    """Write a report's files; return the path of the page. Figures of an earlier report in the folder are removed."""
-    figures = out / "figures"
+    """Write a report's files; return the path of the page.
+
+    Figures that an earlier report in the folder shows are removed, and no other file is.
+    """
+    figures, text = out / "figures", out / "report.md"
     try:
         figures.mkdir(parents=True, exist_ok=True)
-        for old in (*figures.glob("*.png"), *figures.glob("*.pdf")):
-            old.unlink()
+        for name in re.findall(r"\(figures/(\w+)\.png\)", text.read_text(encoding="utf-8") if text.exists() else ""):
+            for ending in ("png", "pdf"):
+                (figures / f"{name}.{ending}").unlink(missing_ok=True)
         for figure in report.figures:
             for ending in ("png", "pdf"):
                 if ending in figure.files:
                     (figures / f"{figure.name}.{ending}").write_bytes(figure.files[ending])
-        (out / "report.md").write_text(render_markdown(report), encoding="utf-8")
+        text.write_text(render_markdown(report), encoding="utf-8")
         page = out / "report.html"
         page.write_text(render_html(report), encoding="utf-8")
     except OSError as error:

@@ -235,7 +235,7 @@ def failed_outcome(case: Case, method: str, beta: float, status: str, error: str
     return Outcome(
         **_about(case, method, beta),
         status=status,
-        error=error,
+        error=error.encode("utf-8", "replace").decode(),  # a store holds no lone surrogates
         pregrasp=-1,
         attempts=0,
         steps=0,

@@ -191,7 +191,11 @@ def _connected(ray: Any, address: str, jobs: int) -> Iterator[None]:
             "runtime_env": {"env_vars": {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}},
         }
     try:
-        ray.init(address=address, **options)
+        try:
+            ray.init(address=address, **options)
+        except Exception as error:  # Ray raises many kinds, RuntimeError and ConnectionError among them
+            text = " ".join(str(error).split())
+            raise VnbError(f"--ray {address}: Ray does not start or join the cluster: {text}") from error
         yield
     finally:
         ray.shutdown()

@@ -14,12 +14,15 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from vnb_benchmark.scenarios.case import Case, CaseSet
+from vnb_benchmark.scenarios.seeds import SPLIT_SEEDS
 from vnb_grasp.errors import ConfigError, VnbError
 from vnb_sim_bridge.scenario import Scenario
 from vnb_sim_bridge.world.parameters import WorldParameters
 
 SCHEMA = "vnb/scenario-set"
 SCHEMA_VERSION = 2
+LARGEST_SEED = 2**63 - 1
+"""A store keeps seeds as integers of 64 bits with a sign."""
 
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -73,10 +76,17 @@ def cases_to_json(cases: CaseSet) -> str:
 
 
 def save_case_set(cases: CaseSet, path: Path) -> None:
-    """Write a set to a file, making its folder; raises :class:`ConfigError` if a number is not finite."""
+    """Write a set to a file, making its folder.
+
+    Raises:
+        ConfigError: If a number is not finite, or the file cannot be written.
+    """
     text = cases_to_json(cases)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; give another file with --out") from error
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -181,7 +191,18 @@ def _case(where: str, position: int, values: dict[str, Any]) -> Case:
             f"{place}, field parameters", lambda: WorldParameters(**_numbers(WorldParameters, values["parameters"]))
         ),
     }
-    return _made(place, lambda: Case(**_numbers(Case, {**values, **parts})))
+    case = _made(place, lambda: Case(**_numbers(Case, {**values, **parts})))
+    _check_seed(place, case.split, case.scenario.seed)
+    return case
+
+
+def _check_seed(place: str, split: str, seed: int) -> None:
+    """Refuse a seed of another split, which would pass off what was tuned on as new, and one that no store holds."""
+    other = next((name for name, seeds in SPLIT_SEEDS.items() if seed in seeds and name != split), "")
+    if other:
+        raise ConfigError(f"{place}: got seed {seed} in the split {split!r}, expected {other!r}, whose seed it is")
+    if seed > LARGEST_SEED:
+        raise ConfigError(f"{place}: got seed {seed}, expected at most {LARGEST_SEED}")
 
 
 def _numbers(kind: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ with the share of the battery that failed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,13 +67,16 @@ class Calibration:
     risk: tuple[float, ...]
 
 
-def calibrate(p_fail: ArrayLike, event: ArrayLike, p_emp: ArrayLike) -> Calibration | None:
+def calibrate(
+    p_fail: ArrayLike, event: ArrayLike, p_emp: ArrayLike, clusters: Sequence[str] | None = None
+) -> Calibration | None:
     """Return all figures over the rows whose probability is not NaN; None if there is no such row.
 
     Args:
         p_fail: Failure probabilities P_bel; NaN where the method gave none.
         event: Whether the episode was no robust success.
         p_emp: Share of the battery failed.
+        clusters: What each row is alike with, for the intervals of the bins; None takes rows as independent.
 
     Raises:
         ConfigError: If lengths differ or a probability is outside of [0, 1].
@@ -84,6 +88,7 @@ def calibrate(p_fail: ArrayLike, event: ArrayLike, p_emp: ArrayLike) -> Calibrat
     if not given.any():
         return None
     p, y, emp = p[given], y[given], emp[given]
+    alike = None if clusters is None else [name for name, there in zip(clusters, given, strict=True) if there]
     coverage, risk = risk_coverage(p, y)
     return Calibration(
         n=len(p),
@@ -93,7 +98,7 @@ def calibrate(p_fail: ArrayLike, event: ArrayLike, p_emp: ArrayLike) -> Calibrat
         auroc=auroc(p, y),
         aurc=aurc(p, y),
         error=float(np.abs(p - emp).mean()),
-        bins=tuple(reliability(p, y)),
+        bins=tuple(reliability(p, y, clusters=alike)),
         coverage=tuple(coverage.tolist()),
         risk=tuple(risk.tolist()),
     )
@@ -105,7 +110,14 @@ def brier(p: ArrayLike, event: ArrayLike) -> float:
     return float(((p - y) ** 2).mean())
 
 
-def reliability(p: ArrayLike, event: ArrayLike, bins: int = BINS, *, equal_mass: bool = False) -> list[Bin]:
+def reliability(
+    p: ArrayLike,
+    event: ArrayLike,
+    bins: int = BINS,
+    *,
+    equal_mass: bool = False,
+    clusters: Sequence[str] | None = None,
+) -> list[Bin]:
     """Return the bins of the reliability diagram that are not empty.
 
     Args:
@@ -114,8 +126,10 @@ def reliability(p: ArrayLike, event: ArrayLike, bins: int = BINS, *, equal_mass:
         bins: Number of bins, at least 1.
         equal_mass: Bins with as many episodes each, instead of equal widths. Equal probabilities share a bin, so that
             the result does not depend on the order of the rows.
+        clusters: What each row is alike with; a bin's interval is that of as many tries as it has clusters.
     """
     p, y = _checked(p, event)
+    alike = np.arange(len(p)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     if bins < 1:
         raise ConfigError(f"reliability: got {bins} bins, expected at least 1")
     if equal_mass:
@@ -130,7 +144,8 @@ def reliability(p: ArrayLike, event: ArrayLike, bins: int = BINS, *, equal_mass:
         count = int(inside.sum())
         if count:
             high = float(edges[min(i + 1, len(edges) - 1)])
-            observed = wilson(float(y[inside].sum()), count)
+            tries = len(np.unique(alike[inside]))
+            observed = wilson(float(y[inside].mean()) * tries, tries)
             result.append(Bin(float(edges[i]), high, count, float(p[inside].mean()), observed))
     return result
 

@@ -73,7 +73,7 @@ def wilson(successes: float, total: int, level: float = LEVEL) -> Estimate:
 
 def bootstrap_mean(
     values: ArrayLike,
-    clusters: Sequence[int],
+    clusters: Sequence[int] | Sequence[str],
     rng: np.random.Generator,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
@@ -121,7 +121,7 @@ def bootstrap_mean(
 def paired_difference(
     first: ArrayLike,
     second: ArrayLike,
-    clusters: Sequence[int],
+    clusters: Sequence[int] | Sequence[str],
     rng: np.random.Generator,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
@@ -149,7 +149,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, total, 0.5).pvalue) if total else 1.0
 
 
-def mcnemar_by_case(first: ArrayLike, second: ArrayLike, clusters: Sequence[int]) -> float:
+def mcnemar_by_case(first: ArrayLike, second: ArrayLike, clusters: Sequence[int] | Sequence[str]) -> float:
     """Return the exact McNemar p-value of paired successes, each case counted once.
 
     With several pairs per case (betas) the case counts for the method that succeeded in more of them: a sign test over

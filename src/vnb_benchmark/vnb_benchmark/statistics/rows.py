@@ -36,6 +36,14 @@ def survival(row: Outcome) -> float:
     return row.survival if row.status == OK else 0.0
 
 
+def cluster(row: Outcome) -> str:
+    """Return what an episode is drawn with: those of one object and seed share all but friction, pose error or beta.
+
+    They are alike, so that only whole clusters count as independent of one another.
+    """
+    return f"{row.object_name}/{row.seed}"
+
+
 def names(found: set[str], first: Sequence[str]) -> list[str]:
     """Return the names, well-known ones first and in their order, the others by alphabet."""
     return [name for name in first if name in found] + sorted(found - set(first))
@@ -54,11 +62,11 @@ def regimes_of(rows: Sequence[Outcome]) -> list[str]:
 def counted(rows: Sequence[Outcome]) -> list[Outcome]:
     """Return the rows that the tables are about.
 
-    Only cases of the test split, and none of a sweep: calibration cases may have served to set a method up, and a
-    sweep's cases are not drawn like the others. If nothing is left by a rule, the rule is not applied.
+    None of a sweep, whose cases are not drawn like the others; and only cases of the test split, as others may have
+    served to set a method up. If there is none of that split, the others are what the tables are about.
     """
-    chosen = [row for row in rows if row.split == "test"] or list(rows)
-    return [row for row in chosen if not row.sweep] or chosen
+    drawn = [row for row in rows if not row.sweep]
+    return [row for row in drawn if row.split == "test"] or drawn
 
 
 def pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> list[tuple[Outcome, Outcome]]:

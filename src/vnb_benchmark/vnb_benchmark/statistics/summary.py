@@ -13,6 +13,7 @@ from vnb_benchmark.outcome import OK, Outcome
 from vnb_benchmark.statistics import rows as of
 from vnb_benchmark.statistics.calibration import Calibration, calibrate
 from vnb_benchmark.statistics.intervals import (
+    LEVEL,
     UNKNOWN,
     Estimate,
     bootstrap_mean,
@@ -25,14 +26,15 @@ from vnb_benchmark.statistics.intervals import (
 ALL = "all"
 ORACLE = "oracle"
 REFERENCE = "vnb"
+"""What the others are compared with, where it was run."""
 
 
 @dataclass(frozen=True)
 class Summary:
     """One method in one regime.
 
-    Shares have Wilson's interval. A case that was run at several betas counts once, with its share of successes: its
-    episodes are alike, and counting each would make intervals too narrow.
+    Shares have Wilson's interval. What an object and a seed have in common counts once, with its share of successes:
+    such episodes are alike, and counting each would make intervals too narrow.
 
     Attributes:
         method: Name.
@@ -86,7 +88,7 @@ class Comparison:
         cases: Common cases.
         robust: Difference in robust success, reference less other.
         survival: Difference in survival.
-        p: Exact McNemar p-value of robust success.
+        p: Exact McNemar p-value of robust success, over clusters.
         p_holm: The same, corrected for the number of comparisons in the table.
     """
 
@@ -101,8 +103,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``tie`` if the interval of robust success contains 0 or cannot be given, else who is better."""
-        if self.robust.tie:
+        """Who is better, if the interval of robust success leaves 0 out and the exact p-value is small; or a tie.
+
+        Both, as a bootstrap of few differences calls any streak of four a difference.
+        """
+        if self.robust.tie or not self.p < 1.0 - LEVEL:
             return "tie"
         return f"{self.reference if self.robust.value > 0 else self.other} is better"
 
@@ -111,7 +116,7 @@ def summarise(rows: Sequence[Outcome], method: str, group: str = ALL, seed: int 
     """Return the figures of ``method`` over ``rows`` (of any methods; others serve for the gap to the oracle)."""
     own = [row for row in rows if row.method == method]
     rng = np.random.default_rng(seed)
-    clusters = [row.case for row in own]
+    clusters = [of.cluster(row) for row in own]
     oracle = of.pairs([row for row in rows if row.method == ORACLE], own) if method != ORACLE else []
     ok = [row for row in own if row.status == OK]
     decisions = [time for row in ok for time in row.planning_series]
@@ -119,7 +124,7 @@ def summarise(rows: Sequence[Outcome], method: str, group: str = ALL, seed: int 
         method=method,
         group=group,
         n=len(own),
-        cases=len(set(clusters)),
+        cases=len({row.case for row in own}),
         robust=_share(own, of.robust),
         nominal=_share(own, of.nominal),
         nominal_12=_share(own, of.nominal_12),
@@ -134,6 +139,7 @@ def summarise(rows: Sequence[Outcome], method: str, group: str = ALL, seed: int 
             [row.p_fail for row in own],
             [not of.robust(row) for row in own],
             [1.0 - of.survival(row) for row in own],
+            clusters,
         ),
         abstained=sum(row.abstained for row in own),
         accepted_failed=_share([row for row in own if not row.abstained], lambda row: not of.robust(row)),
@@ -161,14 +167,14 @@ def summaries(rows: Sequence[Outcome], key: Callable[[Outcome], str] | None = No
 def compare(rows: Sequence[Outcome], reference: str, other: str, group: str = ALL, seed: int = 0) -> Comparison:
     """Return the paired comparison of two methods; unknown differences if they share no case."""
     found = of.pairs([row for row in rows if row.method == reference], [row for row in rows if row.method == other])
-    clusters = [a.case for a, _ in found]
+    clusters = [of.cluster(a) for a, _ in found]
     rng = np.random.default_rng(seed)
     p = mcnemar_by_case([of.robust(a) for a, _ in found], [of.robust(b) for _, b in found], clusters)
     return Comparison(
         reference,
         other,
         group,
-        len(set(clusters)),
+        len({a.case for a, _ in found}),
         _difference(found, of.robust, rng),
         _difference(found, of.survival, rng),
         p,
@@ -176,11 +182,18 @@ def compare(rows: Sequence[Outcome], reference: str, other: str, group: str = AL
     )
 
 
-def comparisons(rows: Sequence[Outcome], reference: str = REFERENCE) -> list[Comparison]:
-    """Return ``reference`` against every other method, over all cases and per regime; empty if it was not run."""
+def reference_of(rows: Sequence[Outcome]) -> str:
+    """Return the method that the others are compared with: ``vnb``, or the first of the tables; empty if there is none.
+
+    The oracle only if there is nothing else.
+    """
     methods = of.methods_of(rows)
-    if reference not in methods:
-        return []
+    return next((name for name in (REFERENCE, *methods) if name in methods and name != ORACLE), "".join(methods[:1]))
+
+
+def comparisons(rows: Sequence[Outcome]) -> list[Comparison]:
+    """Return the reference against every other method, over all cases and per regime."""
+    methods, reference = of.methods_of(rows), reference_of(rows)
     regimes = of.regimes_of(rows)
     groups = [ALL, *(regimes if len(regimes) > 1 else [])]
     found = [
@@ -195,10 +208,12 @@ def comparisons(rows: Sequence[Outcome], reference: str = REFERENCE) -> list[Com
 
 
 def _share(rows: Sequence[Outcome], success: Callable[[Outcome], bool]) -> Estimate:
-    by_case: dict[int, list[bool]] = {}
+    by_cluster: dict[str, list[bool]] = {}
     for row in rows:
-        by_case.setdefault(row.case, []).append(success(row))
-    return wilson(sum(sum(found) / len(found) for found in by_case.values()), len(by_case))
+        by_cluster.setdefault(of.cluster(row), []).append(success(row))
+    count = len(by_cluster)
+    share = sum(map(sum, by_cluster.values())) / max(len(rows), 1)
+    return wilson(share * count, count)
 
 
 def _difference(
@@ -207,7 +222,7 @@ def _difference(
     if not pairs:
         return UNKNOWN
     first, second = [float(figure(a)) for a, _ in pairs], [float(figure(b)) for _, b in pairs]
-    return paired_difference(first, second, [a.case for a, _ in pairs], rng)
+    return paired_difference(first, second, [of.cluster(a) for a, _ in pairs], rng)
 
 
 def _finite(values: Sequence[float]) -> list[float]:

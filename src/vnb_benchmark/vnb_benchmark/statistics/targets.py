@@ -1,6 +1,6 @@
 """What a method that knows when to decline is worth: risk against coverage, the gap to the oracle, force, calibration.
 
-All intervals are percentiles of a bootstrap that draws whole cases again, with every method's episodes of a case.
+All intervals are percentiles of a bootstrap that draws objects at seeds again, with all episodes of each.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def gap_closed(rows: Sequence[Outcome], reference: str, base: str, ceiling: str,
     top = {(row.case): row for row in rows if row.method == ceiling}
     triples = [(a, b, top[a.case]) for a, b in above if a.case in top]
     values = np.array([[float(of.robust(row)) for row in triple] for triple in triples]).reshape(-1, 3)
-    clusters = [a.case for a, _, _ in triples]
+    clusters = [of.cluster(a) for a, _, _ in triples]
 
     def share(members: NDArray[np.int64]) -> float:
         ours, low, high = values[members].mean(0)
@@ -76,7 +76,7 @@ def discrimination(rows: Sequence[Outcome], method: str, seed: int = 0) -> tuple
     own = [row for row in rows if row.method == method and not math.isnan(row.p_fail)]
     p = np.array([row.p_fail for row in own])
     failed = np.array([not of.robust(row) for row in own], dtype=np.float64)
-    clusters = [row.case for row in own]
+    clusters = [of.cluster(row) for row in own]
     rng = np.random.default_rng(seed)
     return (
         _resample(clusters, lambda m: auroc(p[m], failed[m]), rng),
@@ -85,8 +85,13 @@ def discrimination(rows: Sequence[Outcome], method: str, seed: int = 0) -> tuple
 
 
 def _area(rows: Sequence[Outcome]) -> float:
-    """Return the area under the risk-coverage curve; equal probabilities decline at random."""
-    p = [0.5 if math.isnan(row.p_fail) else row.p_fail for row in rows]
+    """Return the area under the risk-coverage curve.
+
+    Equal probabilities decline at random, and so does a method that gives none. An episode without a verdict has not
+    lifted anything: where the method predicts otherwise, it is the first that was declined.
+    """
+    predicts = any(not math.isnan(row.p_fail) for row in rows)
+    p = [(1.0 if predicts and row.status != OK else 0.5) if math.isnan(row.p_fail) else row.p_fail for row in rows]
     return aurc(p, [not of.robust(row) for row in rows]) if rows else math.nan
 
 
@@ -96,11 +101,11 @@ def _force_ratio(pairs: Pairs) -> float:
 
 
 def _bootstrap(pairs: Pairs, figure: Callable[[Pairs], float], rng: np.random.Generator) -> Estimate:
-    return _resample([a.case for a, _ in pairs], lambda m: figure([pairs[i] for i in m]), rng)
+    return _resample([of.cluster(a) for a, _ in pairs], lambda m: figure([pairs[i] for i in m]), rng)
 
 
 def _resample(
-    clusters: Sequence[int], figure: Callable[[NDArray[np.int64]], float], rng: np.random.Generator
+    clusters: Sequence[str], figure: Callable[[NDArray[np.int64]], float], rng: np.random.Generator
 ) -> Estimate:
     """Return a figure of row indices with its interval from drawing whole clusters again."""
     if not clusters:

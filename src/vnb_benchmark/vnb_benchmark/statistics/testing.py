@@ -54,7 +54,10 @@ _BASE = Outcome(
 
 
 def make_outcome(success: bool = True, **values: Any) -> Outcome:
-    """Return an outcome: a robust success, or an object that was lost in the lift; ``values`` replace fields."""
+    """Return an outcome: a robust success, or an object that was lost in the lift; ``values`` replace fields.
+
+    Cases have seeds of their own.
+    """
     lost = {
         "lifted": False,
         "nominal": False,
@@ -65,7 +68,7 @@ def make_outcome(success: bool = True, **values: Any) -> Outcome:
         "failure_mode": "lift",
         "p_fail": 0.75,
     }
-    return replace(_BASE, **{**({} if success else lost), **values})
+    return replace(_BASE, **{"seed": values.get("case", 0), **({} if success else lost), **values})
 
 
 def broken_outcome(status: str = "crashed", **values: Any) -> Outcome:

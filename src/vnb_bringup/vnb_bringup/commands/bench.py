@@ -49,7 +49,7 @@ def main(
         str, typer.Option(help="What estimates the object's pose: sensor (with a stated error) or cameras.")
     ] = "sensor",
     episode_timeout: Annotated[
-        float, typer.Option(min=1.0, help="Time after which an episode is given up as hung [s].")
+        float, typer.Option(min=1.0, max=86400.0, help="Time after which an episode is given up as hung [s].")
     ] = 300.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Run only this many of the episodes to do.")] = None,
 ) -> None:
@@ -199,5 +199,8 @@ def _write(action: str, store: Path, out: Path | None) -> None:
     else:
         from vnb_benchmark.report.export import export
 
-        for file in export(path, out):
+        files = export(path, out)
+        for file in files:
             print(file)
+        if not any(file.suffix == ".parquet" for file in files):
+            print("No Parquet: for it, pip install -r requirements/parquet.txt")

@@ -41,7 +41,12 @@ def main(
     friction: Annotated[
         float | None, typer.Option(min=0.01, help="Friction of the object's surface, instead of drawing it.")
     ] = None,
-    belief: Annotated[str, typer.Option(help="Belief that the method plans with.")] = "learned",
+    belief: Annotated[
+        str | None,
+        typer.Option(
+            help="Belief that the method plans with.", show_default="learned; with --scenario as in the benchmark"
+        ),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint of the learned belief.", show_default="shipped")
     ] = None,
@@ -49,7 +54,7 @@ def main(
         str | None,
         typer.Option(
             help="What estimates the object's pose: cameras, or a sensor with a stated error.",
-            show_default="cameras; sensor beside emulated hardware",
+            show_default="cameras; sensor beside emulated hardware, and with --scenario",
         ),
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures and a film.")] = True,
@@ -96,6 +101,7 @@ def main(
     if hardware != "sim" and record_bag:
         raise typer.BadParameter("--record records a simulated trial; beside an emulated one run ./vnb bag record")
     started = time.perf_counter()
+    belief = belief or ("learned" if scenario_reference is None else _benchmark_belief(method))
     settings = TrialSettings(method, belief, beta, checkpoint, battery, AttemptRule(delta=delta, attempts=attempts))
     if scenario_reference is None:
         with known_names():
@@ -107,7 +113,8 @@ def main(
         scenario, settings = case.scenario, replace(settings, conditions=case.conditions)
         name = f"{Path(scenario_reference.rpartition('#')[0]).stem}-{case.index}"
     with known_names():
-        source = pose_source or ("cameras" if hardware == "sim" else "sensor")
+        # A case states the error of the pose sensor: without it, it would be another one.
+        source = pose_source or ("cameras" if hardware == "sim" and scenario_reference is None else "sensor")
         settings = replace(settings, conditions=replace(settings.conditions, pose_source=source))
         _check(scenario, settings)
     out = out or Path("out") / f"trial-{name}-{method}"
@@ -131,6 +138,15 @@ def _draw(object_name: str, regime: str, seed: int, hand: str, friction: float |
     from vnb_sim_bridge.scenario import draw_scenario
 
     return draw_scenario(object_name, regime, seed, hand, friction)
+
+
+def _benchmark_belief(method: str) -> str:
+    """Return the belief that the benchmark's method of this name plans with."""
+    from vnb_benchmark.methods.planner_method import PlannerMethod
+    from vnb_benchmark.methods.registry import METHODS
+
+    made = METHODS[method]() if method in METHODS else None
+    return made.belief if isinstance(made, PlannerMethod) else "learned"
 
 
 def _refuse_drawing_options(context: typer.Context) -> None:

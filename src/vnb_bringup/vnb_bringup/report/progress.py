@@ -28,6 +28,7 @@ class LineProgress(Progress):
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
             console=console,
+            speed_estimate_period=1800.0,  # an episode may take longer than rich's half minute
         )
         self._period = period
         self._last = time.monotonic()
