@@ -20,7 +20,7 @@ from vnb_benchmark.statistics.testing import broken_outcome, make_outcome, make_
 
 META = {
     "runs": '[{"command": "./vnb bench --preset quick", "hardware": "two cores", "started": "2026-11-20T00:00:00", '
-    '"commit": "abc"}]',
+    '"commit": "abc", "episodes": "9", "seconds": "150"}, {"command": "./vnb bench --resume"}]',
     "versions": '{"torch": "2.13.0"}',
     "checkpoint": "abc123",
     "cases": '{"name": "quick", "seed": 4}',
@@ -58,6 +58,8 @@ def test_every_kind_of_run_has_a_report(name: str, tmp_path: Path) -> None:
     for stated in (
         "run:        ./vnb bench --preset quick",
         "commit abc",
+        "9 episodes in 2.5 min",
+        "killed before its end",
         "./vnb report",
         "abc123",
         "two cores",

@@ -111,6 +111,13 @@ def test_an_existing_store_is_only_touched_by_resume(store: Store) -> None:
         assert [run["hardware"] for run in again.runs()] == ["a machine", "another"]
 
 
+def test_a_run_that_was_not_killed_tells_what_it_came_to(store: Store) -> None:
+    store.end_run(3, 61.2)
+    store.close()
+    with Store.start(store.path, CASES, PROVENANCE, resume=True) as again:
+        assert again.runs() == [{**PROVENANCE.run(), "episodes": "3", "seconds": "61"}, PROVENANCE.run()]
+
+
 def test_a_method_that_comes_later_may_bring_its_version_and_must_keep_it(store: Store) -> None:
     store.close()
     entered = replace(PROVENANCE, versions={**PROVENANCE.versions, "method mine": "my_method 1.0"})

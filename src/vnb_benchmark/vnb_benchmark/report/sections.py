@@ -358,6 +358,7 @@ def _provenance(rows: Sequence[Outcome], meta: Mapping[str, str], command: str) 
         lines += [
             f"run:        {run.get('command') or ABSENT}",
             f"  started:  {run.get('started') or ABSENT}, commit {run.get('commit') or ABSENT}",
+            f"  came to:  {_came_to(run)}",
             f"  hardware: {run.get('hardware') or ABSENT}",
         ]
     lines += [
@@ -369,6 +370,12 @@ def _provenance(rows: Sequence[Outcome], meta: Mapping[str, str], command: str) 
         f"statuses:   {', '.join(f'{n} {status}' for status, n in sorted(Counter(r.status for r in rows).items()))}",
     ]
     return Section("Where the numbers come from", literals=("\n".join(lines),))
+
+
+def _came_to(run: Mapping[str, str]) -> str:
+    if "seconds" not in run:
+        return "killed before its end"
+    return f"{run['episodes']} episodes in {float(run['seconds']) / 60.0:.1f} min"
 
 
 def _ranges(seeds: Sequence[int]) -> str:

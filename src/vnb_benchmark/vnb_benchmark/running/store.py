@@ -201,6 +201,13 @@ class Store:
                 "UPDATE meta SET value = ? WHERE key = ?", [(value, key) for key, value in meta.items()]
             )
 
+    def end_run(self, episodes: int, seconds: float) -> None:
+        """Note what the last run came to: episodes stored and wall-clock time [s]; a killed one never says so."""
+        runs = self.runs()
+        runs[-1] |= {"episodes": str(episodes), "seconds": f"{seconds:.0f}"}
+        with self._transaction():
+            self.connection.execute("UPDATE meta SET value = ? WHERE key = 'runs'", (json.dumps(runs),))
+
     def forget_broken(self) -> int:
         """Remove the episodes that failed, crashed or hung, so that they are run again; return how many there were."""
         with self._transaction():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -176,12 +177,15 @@ def _run(
         if retry:
             print(f"{store.forget_broken()} episodes that failed, crashed or hung are run again.")
         tasks = tasks_to_do(cases, names, uses_beta.__getitem__, store.keys())[:limit]
+        before, began = len(store.keys()), time.monotonic()
         try:
             with BenchProgress(len(tasks)) as progress:
                 keep(store, engine(tasks), progress.note)
         except KeyboardInterrupt:
             print(f"\nInterrupted; {len(store.keys())} episodes are stored. The same command with --resume goes on.")
             raise typer.Exit(INTERRUPTED) from None
+        finally:
+            store.end_run(len(store.keys()) - before, time.monotonic() - began)
         print_table(store.outcomes())
     _write("report", out, out)
 
