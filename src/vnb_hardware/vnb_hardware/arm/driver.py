@@ -17,10 +17,11 @@ import numpy as np
 
 from vnb_grasp.description import ArmDescription, HandDescription
 from vnb_grasp.errors import DeviceFaultError, HardwareError, HoldError, LinkError, SilenceError, VnbError
-from vnb_hardware.arm.agreement import JOINTS_TOLERANCE, require_agreement
+from vnb_hardware.arm.agreement import require_agreement
 from vnb_hardware.arm.clearance import ClearanceCheck
 from vnb_hardware.arm.config import ArmConfig
 from vnb_hardware.arm.controller import Controller, Identity
+from vnb_hardware.arm.enabling import STILL, reset, switch_on
 from vnb_hardware.arm.execution import run_plan
 from vnb_hardware.arm.kinematics import DhKinematics, DhParameters
 from vnb_hardware.arm.limits import JointLimits
@@ -34,10 +35,7 @@ from vnb_hardware.arm.units import Array
 
 Feedback = Callable[[float, Array], None]
 
-_STILL = 0.01
-_ENABLE_TIME = 3.0
 _STOP_TIME = 0.5
-_POLL = 0.01
 
 
 class Phase(Enum):
@@ -169,7 +167,11 @@ class ArmDriver:
         return self.identity
 
     def disconnect(self) -> None:
-        """Stop the arm if it may be moving, and close all connections. The drives stay on and hold the arm."""
+        """Stop the arm if it may be moving, and close all connections. The drives stay on and hold the arm.
+
+        A motion that is just being commanded may be carried out after the first stop, since the two go different ways;
+        so its end is waited for, and the last command is a stop.
+        """
         with self._lock:
             if self._phase is Phase.CLOSED:
                 return
@@ -177,9 +179,13 @@ class ArmDriver:
             self.halted.set()
         with contextlib.suppress(VnbError):
             self._send_stop()
+        self._end_servo()
+        if self._moving.acquire(timeout=self._motion_ends):
+            self._moving.release()
+        with contextlib.suppress(VnbError):
+            self._send_stop()
         if self._stopper is not None:
             self._stopper.close(2 * _STOP_TIME)
-        self._end_servo()
         self._close()
 
     def _close(self) -> None:
@@ -205,25 +211,23 @@ class ArmDriver:
             LinkError: If the link was lost since :meth:`connect`.
             DeviceFaultError: If the controller reports a fault, or does not enable.
             HardwareError: If the arm moved while it was enabled.
+            HoldError: If the motion before has not ended yet.
         """
         controller = self._require_link()
         self._end_servo()
         state = self.state()
         if state.faults:
             raise DeviceFaultError(f"arm: {'; '.join(state.faults)}: cure that, reset the errors, then enable")
-        self._armed = True
-        controller.stop()
-        controller.set_automatic()
-        controller.enable()
-        ready = self._await(lambda s: s.enabled and s.mode == AUTO_MODE and s.speed < _STILL, _ENABLE_TIME)
-        if ready is None:
-            raise DeviceFaultError(
-                f"arm: drives are not on and in automatic mode after {_ENABLE_TIME} s; see the pendant"
-            )
-        moved = float(np.abs(ready.position - state.position).max())
-        if moved > JOINTS_TOLERANCE:
-            controller.stop()
-            raise HardwareError(f"arm: moved by {moved:.3f} rad while it was enabled; it is on hold")
+        if not self._moving.acquire(timeout=self._motion_ends):
+            raise HoldError("arm: the motion before has not ended yet; enable again")
+        try:
+            self._armed = True
+            switch_on(controller, self.state)
+            self._take_motions()
+        finally:
+            self._moving.release()
+
+    def _take_motions(self) -> None:
         with self._lock:
             if self._lost:
                 raise LinkError("arm: the link was lost while it was enabled; disconnect and connect again")
@@ -237,9 +241,7 @@ class ArmDriver:
             LinkError: If the link was lost since :meth:`connect`.
             DeviceFaultError: If a fault remains.
         """
-        self._require_link().reset_errors()
-        if self._await(lambda s: not s.faults, 1.0) is None:
-            raise DeviceFaultError(f"arm: after the reset: {'; '.join(self.state().faults)}")
+        reset(self._require_link(), self.state)
 
     def hold(self, reason: VnbError | None = None) -> None:
         """Send the stop now and refuse motion until enabled again; returns when the stop has been sent.
@@ -326,6 +328,13 @@ class ArmDriver:
                 self._phase, self._held_at = Phase.HOLD, time.monotonic()
                 self._ask_for_stop(error)
 
+    def stop_again(self) -> None:
+        """Stop an arm on hold once more, for a motion that was commanded before; never fails."""
+        try:
+            self._send_stop()
+        except VnbError as error:
+            self._ask_for_stop(error)
+
     def _ask_for_stop(self, error: VnbError) -> None:
         if self._stopper is not None:
             self._stopper.ask(error)
@@ -349,7 +358,7 @@ class ArmDriver:
         """Stop again if the arm moves on hold: a command whose answer never came may have been carried out late."""
         moving = not state.motion_done and state.enabled and state.mode == AUTO_MODE
         late = time.monotonic() - self._held_at > _STOP_TIME
-        if self._armed and moving and state.speed > _STILL and late:
+        if self._armed and moving and state.speed > STILL and late:
             self._held_at = time.monotonic()
             self._ask_for_stop(HoldError("arm: it moves although it is on hold; stopped again"))
 
@@ -361,6 +370,11 @@ class ArmDriver:
         controller = self._controller
         if self._armed and controller is not None:  # who only reads stops nobody else's motion
             controller.stop(self._servo is not None)
+
+    @property
+    def _motion_ends(self) -> float:
+        """How long a halted motion takes at most to end: a call that is under way, and the stop [s]."""
+        return self.config.timeout + _STOP_TIME
 
     # --- helpers --------------------------------------------------------------------------------------------------
 
@@ -376,15 +390,6 @@ class ArmDriver:
         if self._phase is not Phase.READY or controller is None:
             raise HoldError(f"arm: {self._phase.value}, {self._fault or 'not enabled'}; enable it first")
         return controller
-
-    def _await(self, condition: Callable[[ArmState], bool], timeout: float) -> ArmState | None:
-        begin = time.monotonic()
-        while time.monotonic() < begin + timeout:
-            state = self.state()
-            if state.received > begin and condition(state):
-                return state
-            time.sleep(_POLL)
-        return None
 
     def _end_servo(self) -> None:
         session, self._servo = self._servo, None
