@@ -302,6 +302,43 @@ def test_look_alikes_and_foreign_frames_change_nothing(bench: Bench) -> None:
     assert np.isfinite(state.tactile_times).all()
 
 
+CLOSED = bytes([1, 0, 0, 0, 0, 0, 0])
+
+
+def test_one_position_that_cannot_be_is_not_believed_and_moves_nothing(bench: Bench) -> None:
+    bench.enable()
+    bench.run(0.1)
+    still = bench.commands()[-1][1]
+    bench.core.receive(RIGHT_ID, CLOSED, bench.now)
+    bench.core.hold(None, "emergency stop", bench.now)
+    bench.run(0.1)
+    assert {data for _, data in bench.commands()} == {still}
+    state = bench.core.state(bench.now)
+    assert_allclose(state.q, bench.table.open, atol=1e-9)
+    assert state.doubts == 1
+
+
+def test_a_position_that_is_confirmed_is_believed(bench: Bench) -> None:
+    bench.run(0.4)
+    for _ in range(2):
+        bench.now += 0.04
+        bench.core.receive(RIGHT_ID, CLOSED, bench.now)
+    state = bench.core.state(bench.now)
+    assert_allclose(state.q, bench.table.closed)
+    assert_allclose(state.qd, 0)
+    assert state.q_time == bench.now
+
+
+def test_positions_that_contradict_each_other_are_silence(bench: Bench) -> None:
+    bench.enable()
+    bench.hand.faults.silent = True
+    half = bytes([1, 128, 128, 128, 128, 128, 128])
+    for k in range(6):
+        bench.run(0.04)
+        bench.core.receive(RIGHT_ID, half if k % 2 else CLOSED, bench.now)
+    assert isinstance(bench.core.error, SilenceError)
+
+
 def test_dropped_rows_make_pads_old_not_wrong(bench: Bench) -> None:
     bench.hand.faults.drop_rows = 1.0
     bench.enable()

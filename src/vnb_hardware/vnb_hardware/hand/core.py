@@ -25,6 +25,8 @@ FULL_CURRENT = 1400.0
 _BYTE = 255
 _NO_MOTION = 2.0
 """Counts that a stuck joint may seem to move."""
+_ROUNDING = 4.0
+"""Counts by which two positions may differ beside what the motors can move."""
 _HEALTH = (FrameType.CURRENT, FrameType.FAULT, FrameType.CURRENT, FrameType.TEMPERATURE)
 """Questions about the motors in turn; the current comes twice because stuck joints are told by it."""
 
@@ -54,6 +56,9 @@ class HandCore:
         self._q = self.table.open.copy()
         self._qd = np.zeros(len(ACTUATED_JOINTS))
         self._q_time = -np.inf
+        self._full_speed = np.array([joint.speed_limit for joint in self.hand.actuated])
+        self._doubted: tuple[Array, float] | None = None
+        self._doubts = 0
         self._tactile = TactileAssembler(settings.tactile_assembly == "whole")
         self._temperature = np.full(len(ACTUATED_JOINTS), np.nan)
         self._current = np.full(len(ACTUATED_JOINTS), np.nan)
@@ -92,10 +97,7 @@ class HandCore:
 
     def _take_values(self, reply: SixValues, now: float) -> None:
         if reply.type == FrameType.POSITION:
-            q, age = self.table.from_raw(reply.values), now - self._q_time
-            if self.raw is not None and age > 0:
-                self._qd = (q - self._q) / age if age < self.settings.silence else np.zeros_like(q)
-            self._q, self._q_time, self.raw = q, now, reply.values
+            self._take_position(reply.values, now)
         elif reply.type == FrameType.TEMPERATURE:
             self._temperature = reorder(reply.values)
         elif reply.type == FrameType.CURRENT:
@@ -103,6 +105,26 @@ class HandCore:
         elif reply.type == FrameType.FAULT:
             self._faults = reorder(reply.values).astype(np.int64)
             self._fault_time = now
+
+    def _take_position(self, raw: tuple[int, ...], now: float) -> None:
+        """Take a position that the fingers can have reached; another one only if the next one agrees with it."""
+        q, before, then = self.table.from_raw(raw), self._q, self._q_time
+        if self.raw is not None and not self._reachable(q, before, now - then):
+            doubted, self._doubted = self._doubted, (q, now)
+            if doubted is None or not self._reachable(q, doubted[0], now - doubted[1]):
+                self._doubts += 1
+                return
+            before, then = doubted
+        age = now - then
+        if self.raw is not None and age > 0:
+            self._qd = (q - before) / age if age < self.settings.silence else np.zeros_like(q)
+        self._q, self._q_time, self.raw, self._doubted = q, now, raw, None
+
+    def _reachable(self, q: Array, before: Array, age: float) -> bool:
+        """Whether the fingers can have moved from ``before`` to ``q``, at their full speed, between two answers."""
+        period = self.settings.position_period
+        way = self._full_speed * min(max(age, period), 2 * period) + _ROUNDING * self.table.resolution
+        return bool((np.abs(q - before) <= way).all())
 
     # --- to the hand --------------------------------------------------------------------------------------------------
 
@@ -290,6 +312,7 @@ class HandCore:
             faults=self._faults.copy(),
             warnings=tuple(self._warnings(now)),
             foreign=self._foreign,
+            doubts=self._doubts,
             dropped_rows=self._tactile.dropped,
         )
 

@@ -44,6 +44,7 @@ class HandState:
         faults: Fault bits (6,).
         warnings: What is not right but no reason to hold, for people.
         foreign: Frames heard that were no replies of this hand.
+        doubts: Positions that were not believed, since the fingers cannot have come there.
         dropped_rows: Tactile rows that could not be used.
     """
 
@@ -64,6 +65,7 @@ class HandState:
     faults: NDArray[np.int64]
     warnings: tuple[str, ...]
     foreign: int
+    doubts: int
     dropped_rows: int
 
 

@@ -74,6 +74,7 @@ def hand_status(state: HandState, name: str) -> DiagnosticStatus:
         "tactile_age_s": round(float(state.time - state.tactile_times.min()), 3),
         "dropped_rows": state.dropped_rows,
         "foreign_frames": state.foreign,
+        "doubted_positions": state.doubts,
     }
     for joint, degrees, current, faults in zip(
         ACTUATED_JOINTS, state.temperature.tolist(), state.current.tolist(), state.faults.tolist(), strict=True
