@@ -302,6 +302,32 @@ def test_look_alikes_and_foreign_frames_change_nothing(bench: Bench) -> None:
     assert np.isfinite(state.tactile_times).all()
 
 
+def test_old_pads_are_not_known_to_touch_and_nothing_is_dropped() -> None:
+    obstacle = np.array([9, 9, 0.5, 9, 9, 9])
+    bench = Bench(obstacle=obstacle)
+    bench.enable()
+    bench.close_fingers(2.0)
+    before = bench.core.state(bench.now)
+    assert before.contact[1] and before.tactile_known.all()
+    bench.hand.faults.drop_rows = 1.0
+    bench.run(0.3)
+    state = bench.core.state(bench.now)
+    assert not state.contact.any() and not state.tactile_known.any()
+    bench.core.hold(None, "emergency stop", bench.now)
+    assert_allclose(bench.core.state(bench.now).target, state.target)
+
+
+def test_contact_gate_stops_where_pads_are_not_known() -> None:
+    bench = Bench(HandSettings(contact_gated=True))
+    bench.enable()
+    bench.close_fingers(0.4)
+    bench.hand.faults.drop_rows = 1.0
+    bench.close_fingers(0.4)
+    before = bench.core.state(bench.now).target
+    bench.close_fingers(0.4)
+    assert_allclose(bench.core.state(bench.now).target, before)
+
+
 CLOSED = bytes([1, 0, 0, 0, 0, 0, 0])
 
 

@@ -40,7 +40,8 @@ CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
 @contextmanager
 def running(channel: str, **parameters: Any) -> Iterator[tuple[Any, HandDriverNode, EmulatedHand]]:
     hand = EmulatedHand()
-    given = {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5, **parameters}
+    given = {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5} | parameters
+    given.setdefault("driver.tactile_silence", 1.5)
     with HandServer(hand, VirtualPort(channel)), nodes(DOMAIN, (HandDriverNode, given)) as (observer, node):
         yield observer, node, hand
 
@@ -180,6 +181,21 @@ def test_commands_that_are_none_or_too_old_do_not_move_it() -> None:
             lambda: observer.problem("expected finite numbers"), "a diagnosed refusal", velocity=[float("nan")] * 6
         )
         assert_allclose(node.driver.state().target, before)
+
+
+def test_pads_that_are_silent_are_not_published() -> None:
+    with running("node-pads", **{"driver.tactile_silence": 0.5}) as (observer, node, hand):
+        joints = observer.hear(JointState, "hand/joint_states")
+        pads = observer.hear(TactileArray, "hand/tactile")
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        until(lambda: pads and len(pads[-1].pads) == 5, "all pads")
+        hand.faults.drop_rows = 1.0
+        until(lambda: not node.driver.state().tactile_known.any(), "old pads")
+        heard, more = len(pads), len(joints) + 10
+        until(lambda: len(joints) > more, "angles, which go on")
+        assert len(pads) <= heard + 1, "one may have been under way"
+        hand.faults.drop_rows = 0.0
+        until(lambda: len(pads) > heard + 1, "pads again")
 
 
 def test_a_canceled_motion_stops() -> None:

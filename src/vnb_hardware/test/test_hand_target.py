@@ -44,7 +44,7 @@ def test_a_stream_of_commands_is_integrated_without_gaps() -> None:
     assert_allclose(made.target, START + 0.5 * 0.4, atol=1e-12)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.tuples(
@@ -183,6 +183,7 @@ def test_contact_threshold() -> None:
         {"torque": 1.5},
         {"tactile_spacing": 0.02},
         {"silence": 0.05},
+        {"tactile_silence": 0.05},
         {"horizon": float("nan")},
         {"command_period": 0.0},
     ],

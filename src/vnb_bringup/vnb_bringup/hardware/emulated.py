@@ -18,6 +18,7 @@ from vnb_sim_bridge.cameras.rig import CAMERAS
 EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
     "hand_driver": {
         "driver.silence": 8.0,
+        "driver.tactile_silence": 8.0,
         "driver.patience": 60.0,
         "driver.stuck_time": 12.0,
         "bus.send_timeout": 5.0,

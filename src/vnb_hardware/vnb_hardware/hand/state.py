@@ -38,7 +38,8 @@ class HandState:
         torque_limit: (6,) [N m].
         tactile: Matrices (5, 12, 6), bytes.
         tactile_times: When each came (5,).
-        contact: Per finger (5,).
+        tactile_known: Per finger (5,), whether its matrix is young enough to count.
+        contact: Per finger (5,); false where it is not known.
         temperature: (6,) [degC]; NaN = not known yet.
         current: (6,) [mA]; NaN = not known yet.
         faults: Fault bits (6,).
@@ -59,6 +60,7 @@ class HandState:
     torque_limit: Array
     tactile: NDArray[np.uint8]
     tactile_times: Array
+    tactile_known: Flags
     contact: Flags
     temperature: Array
     current: Array

@@ -160,7 +160,7 @@ class TargetServo:
 
         Args:
             q: Measured angles.
-            contact: Per finger (5,); closing is gated by it if the settings say so.
+            contact: Per finger (5,), in contact or not known; closing is gated by it if the settings say so.
             now: Time.
         """
         if self._line is not None:

@@ -196,7 +196,9 @@ class HandDriverNode(DeviceNode):
             hand = self.driver.core.hand
             self._target_out.publish(messages.hand_target(state, stamp))
             self._joints_out.publish(messages.hand_joint_state(state, hand, stamp))
-            self._tactile_out.publish(messages.tactile_array(state, stamp))
+            tactile = messages.tactile_array(state, stamp)
+            if tactile.pads:  # silence says that there are none, and is what the supervisor watches for
+                self._tactile_out.publish(tactile)
 
     def _diagnose_hand(self) -> None:
         if not self._connected:

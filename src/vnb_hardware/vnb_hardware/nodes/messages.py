@@ -30,12 +30,12 @@ def hand_target(state: HandState, stamp: Time) -> JointState:
 
 
 def tactile_array(state: HandState, stamp: Time) -> TactileArray:
-    """Return the pads that ever answered."""
+    """Return the pads that have answered lately; none if none has."""
     rows, columns = state.tactile.shape[1:]
     pads = [
         TactilePad(finger=finger, rows=rows, columns=columns, taxels=array.array("B", pad.tobytes()))
-        for finger, pad, time in zip(FINGERS, state.tactile, state.tactile_times.tolist(), strict=True)
-        if time > -np.inf
+        for finger, pad, known in zip(FINGERS, state.tactile, state.tactile_known.tolist(), strict=True)
+        if known
     ]
     return TactileArray(header=header(stamp), pads=pads)
 
