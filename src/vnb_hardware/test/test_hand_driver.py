@@ -21,7 +21,7 @@ from vnb_hardware.hand.state import Mode
 from vnb_hardware.hand.transport import BusSettings, HandBus
 
 CLOSING = np.array([0.0, 0.2, 0.4, 0.4, 0.4, 0.4])
-PATIENT = HandSettings(silence=1.5, stuck_time=3.0)
+PATIENT = HandSettings(silence=1.5, tactile_silence=1.5, stuck_time=3.0)
 """For machines that are busy with other work; when exactly a hand counts as silent is tested in test_hand_core.py."""
 
 
@@ -121,6 +121,36 @@ def test_release_leaves_the_final_frames(request: pytest.FixtureRequest) -> None
         assert r.positions()[-2:] == final
         table = r.driver.core.table
         assert_allclose(table.from_raw(tuple(final[0][1:])), r.hand.read(time.monotonic()).q, atol=0.05)
+
+
+@pytest.mark.parametrize("end", ["disable", "release"])
+def test_final_frames_come_after_what_is_just_being_sent_and_one_of_them_may_fail(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        r.closing(r.moved)
+        bus, mine = r.driver._bus, threading.current_thread()
+        assert bus is not None
+        send, on_the_way, failed = bus.send, threading.Event(), []
+
+        def slow(data: bytes) -> None:
+            if threading.current_thread() is not mine:
+                if data[0] == FrameType.POSITION and len(data) == 7:
+                    on_the_way.set()
+                    time.sleep(0.1)
+            elif not failed:
+                failed.append(data)
+                raise LinkError("the queue is full")
+            send(data)
+
+        monkeypatch.setattr(bus, "send", slow)
+        r.driver.command_velocity(CLOSING)
+        assert on_the_way.wait(10.0)
+        getattr(r.driver, end)()
+        time.sleep(0.2)
+        assert failed == r.positions()[-1:] == [r.driver.core.position_frame()]
 
 
 def test_a_silent_hand_is_refused_and_the_bus_is_free_again(request: pytest.FixtureRequest) -> None:

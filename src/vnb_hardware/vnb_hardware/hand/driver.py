@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class HandDriver:
         self._clock = clock
         self._lock = threading.RLock()
         self._transition = threading.Lock()
+        self._sending = threading.Lock()  # held from the choice of frames to their way out; taken before the other lock
         self._core = HandCore(self.settings)
         self._bus: Bus | None = None
         self._ending = threading.Event()
@@ -132,7 +134,7 @@ class HandDriver:
         """
         with self._transition:
             bus = self._require_bus()
-            with self._lock:
+            with self._sending, self._lock:
                 self._core.listen(self._clock())
             self._told = None
             self._await_answers("enabling")
@@ -165,20 +167,21 @@ class HandDriver:
             self._close()
 
     def _final(self) -> None:
-        """Send the final frames if anything was ever commanded."""
+        """Send the final frames if anything was ever commanded, after whatever is just being sent."""
         with self._lock:
             enabled = self._core.mode is not Mode.LISTENING
             self._core.hold(None, "ending", self._clock())
-            data = self._core.position_frame()
-            self._core.listen(self._clock())
-        if not enabled or self._bus is None:
-            return
-        for _ in range(2):
-            try:
-                self._bus.send(data)
-            except LinkError:  # a dead bus carries no last words; the hand keeps its last position by itself
+        with self._sending:
+            with self._lock:
+                data = self._core.position_frame()
+                self._core.listen(self._clock())
+            if not enabled or self._bus is None:
                 return
-            time.sleep(0.01)
+            for _ in range(2):
+                # A dead bus carries no last words, and the hand keeps its last position by itself; a busy one may.
+                with contextlib.suppress(LinkError):
+                    self._bus.send(data)
+                time.sleep(0.01)
 
     def _close(self) -> None:
         self._ending.set()
@@ -319,13 +322,14 @@ class HandDriver:
 
     def _send_once(self) -> None:
         self._wake.clear()
-        with self._lock:
-            batch = self._core.poll(self._clock())
-            due = self._core.next_due()
-        bus = self._bus
-        if bus is not None:
-            for data in batch:
-                bus.send(data)
+        with self._sending:
+            with self._lock:
+                batch = self._core.poll(self._clock())
+                due = self._core.next_due()
+            bus = self._bus
+            if bus is not None:
+                for data in batch:
+                    bus.send(data)
         wait = min(due - self._clock(), _LONGEST_SLEEP)
         if wait > 0:
             self._wake.wait(wait)
