@@ -256,6 +256,24 @@ def test_hold_from_another_thread(request: pytest.FixtureRequest) -> None:
         assert (r.driver.state().q < 0.7).all()
 
 
+def test_one_motion_to_a_goal_at_a_time(request: pytest.FixtureRequest) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        refused: list[str] = []
+
+        def try_another(share: float) -> bool:
+            try:
+                r.driver.move_to(np.full(6, 0.1), 1.0)
+            except HoldError as error:
+                refused.append(str(error))
+            return False
+
+        r.driver.move_to(np.full(6, 0.8), 5.0, try_another)
+        assert "moving to another goal" in refused[0]
+        r.driver.move_to(np.full(6, 0.1), 0.1)
+
+
 def test_a_motion_stops_when_it_is_told_to(request: pytest.FixtureRequest) -> None:
     with rig(request) as r:
         r.driver.connect()

@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from vnb_msgs.action import MoveHand
 from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray
 
+from vnb_grasp.nodes.run import THREADS
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.server import HandServer, VirtualPort
 from vnb_hardware.hand.frames import FrameType
@@ -209,6 +210,20 @@ def test_a_canceled_motion_stops() -> None:
         assert done.result().status == GoalStatus.STATUS_CANCELED
         assert done.result().result.error_code == ErrorCode.CANCELED
         assert (node.driver.state().target < np.array(0.7)).all()
+
+
+def test_many_goals_do_not_keep_the_emergency_stop_out() -> None:
+    with running("node-many") as (observer, node, _hand):
+        activate(node)
+        stop = observer.create_publisher(Bool, "emergency_stop", 1)
+        goal = MoveHand.Goal(positions=[0.8] * 6, duration=30.0)
+        handles = [observer.send(MoveHand, "hand/move", goal) for _ in range(THREADS + 2)]
+        others = [handle.get_result_async() for handle in handles[1:]]
+        until(lambda: all(other.done() for other in others), "the refusals")
+        assert {other.result().result.error_code for other in others} == {ErrorCode.HOLD}
+        assert node.driver.state().mode is Mode.ENABLED
+        stop.publish(Bool(data=True))
+        until(lambda: node.driver.state().mode is Mode.HOLD, "the hold")
 
 
 def test_closing_the_node_leaves_the_final_frames() -> None:

@@ -164,8 +164,9 @@ def test_bad_commands_change_nothing(velocity: np.ndarray, torque: np.ndarray | 
 def test_goals_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="expected angles"):
         servo().follow(np.full(6, 3.0), 1.0, 0.0)
-    with pytest.raises(ConfigError, match="duration"):
-        servo().follow(START, 0.0, 0.0)
+    for duration in (0.0, 61.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="duration"):
+            servo().follow(START, duration, 0.0)
 
 
 def test_contact_threshold() -> None:

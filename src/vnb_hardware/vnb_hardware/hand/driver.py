@@ -71,6 +71,7 @@ class HandDriver:
         self._clock = clock
         self._lock = threading.RLock()
         self._transition = threading.Lock()
+        self._moving = threading.Lock()
         self._sending = threading.Lock()  # held from the choice of frames to their way out; taken before the other lock
         self._core = HandCore(self.settings)
         self._bus: Bus | None = None
@@ -232,9 +233,17 @@ class HandDriver:
             on_progress: Called with the share of the way; false stops the fingers where they are and ends the motion.
 
         Raises:
-            HoldError: If the hand is not enabled, or goes on hold on the way.
+            HoldError: If the hand is not enabled, goes on hold on the way, or another motion to a goal is running.
             VnbError: If the goal is none.
         """
+        if not self._moving.acquire(blocking=False):
+            raise HoldError("the hand is moving to another goal; wait for its result or cancel it")
+        try:
+            return self._move_to(goal, duration, on_progress)
+        finally:
+            self._moving.release()
+
+    def _move_to(self, goal: Array, duration: float, on_progress: Callable[[float], bool]) -> Array:
         with self._lock:
             self._core.command_line(goal, duration, self._clock())
             line = self._core.servo.line

@@ -19,6 +19,9 @@ JOINTS = 6
 FINGER_OF_JOINT = np.array([0, 0, 1, 2, 3, 4])
 """Finger of each actuated joint: the thumb has two."""
 
+_LONGEST = 60.0
+"""Longest motion to a goal [s]: more is a mistake, and would keep whoever waits for it."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -135,14 +138,14 @@ class TargetServo:
         self._last, self._until = now, now + duration
 
     def follow(self, goal: Array, duration: float, now: float) -> None:
-        """Go to ``goal`` in a straight line in ``duration`` [s], or as fast as the speed limit allows.
+        """Go to ``goal`` in a straight line in ``duration`` [s], at most a minute, or as fast as the limit allows.
 
         Raises:
             ShapeError, NonFiniteError, ConfigError: If goal or duration are none, or the goal is out of range.
         """
         _check("goal", goal)
-        if not (np.isfinite(duration) and duration > 0):
-            raise ConfigError(f"hand motion: got a duration of {duration} s, expected more than 0")
+        if not 0 < duration <= _LONGEST:
+            raise ConfigError(f"hand motion: got a duration of {duration} s, expected more than 0, at most {_LONGEST}")
         slack = 1e-6
         if (goal < self._low - slack).any() or (goal > self._high + slack).any():
             raise ConfigError(
