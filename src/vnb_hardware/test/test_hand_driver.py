@@ -274,6 +274,31 @@ def test_one_motion_to_a_goal_at_a_time(request: pytest.FixtureRequest) -> None:
         r.driver.move_to(np.full(6, 0.1), 0.1)
 
 
+def test_a_motion_stops_when_whoever_follows_it_fails(request: pytest.FixtureRequest) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        with pytest.raises(ZeroDivisionError):
+            r.driver.move_to(np.full(6, 0.8), 5.0, lambda share: bool(1 / 0))
+        assert r.driver.core.servo.line is None
+        assert (r.driver.state().target < 0.7).all()
+        assert r.driver.state().mode is Mode.ENABLED
+
+
+def test_a_motion_that_another_command_ends_has_not_arrived(request: pytest.FixtureRequest) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+
+        def interfere(share: float) -> bool:
+            r.driver.command_velocity(np.zeros(6))
+            return True
+
+        with pytest.raises(HoldError, match="ended by another command"):
+            r.driver.move_to(np.full(6, 0.8), 5.0, interfere)
+        assert r.driver.state().mode is Mode.ENABLED
+
+
 def test_a_motion_stops_when_it_is_told_to(request: pytest.FixtureRequest) -> None:
     with rig(request) as r:
         r.driver.connect()

@@ -16,7 +16,7 @@ from vnb_hardware.hand.core import HandCore
 from vnb_hardware.hand.frames import FrameType
 from vnb_hardware.hand.settings import HandSettings
 from vnb_hardware.hand.state import HandState, Identity, Mode
-from vnb_hardware.hand.target import Array
+from vnb_hardware.hand.target import Array, Line
 
 OnFault = Callable[[HardwareError], None]
 
@@ -233,8 +233,9 @@ class HandDriver:
             on_progress: Called with the share of the way; false stops the fingers where they are and ends the motion.
 
         Raises:
-            HoldError: If the hand is not enabled, goes on hold on the way, or another motion to a goal is running.
-            VnbError: If the goal is none.
+            HoldError: If the hand is not enabled, goes on hold or gets another command on the way, or another motion to
+                a goal is running.
+            VnbError: If the goal is none. Whatever ``on_progress`` raises is passed on, after the fingers were stopped.
         """
         if not self._moving.acquire(blocking=False):
             raise HoldError("the hand is moving to another goal; wait for its result or cancel it")
@@ -249,21 +250,31 @@ class HandDriver:
             line = self._core.servo.line
         if line is None:
             raise HardwareError("the motion ended before it began; send it again")
+        try:
+            self._watch(line, on_progress)
+        finally:  # whatever ended it: nobody watches it any more
+            with self._lock:
+                if self._core.mode is Mode.ENABLED and self._core.servo.line is line:
+                    self._core.command_stop(self._clock())
+                reached = self._core.servo.target.copy()
+        return reached
+
+    def _watch(self, line: Line, on_progress: Callable[[float], bool]) -> None:
+        """Return when the line's goal is reached, its time is over or ``on_progress`` says no."""
         latest = line.begin + self.settings.patience * (line.end - line.begin)
         while True:
             time.sleep(_LONGEST_SLEEP)
-            now, state = self._clock(), self.state()
+            with self._lock:
+                now, state, present = self._clock(), self.state(), self._core.servo.line
             if state.mode is not Mode.ENABLED:
                 self._core._require_enabled()
-            arrived = bool((np.abs(state.q - goal) < np.maximum(2 * self._core.table.resolution, 0.02)).all())
+            if present is not line:
+                raise HoldError("the hand's motion to its goal was ended by another command")
+            arrived = bool((np.abs(state.q - line.goal) < np.maximum(2 * self._core.table.resolution, 0.02)).all())
             if (now >= line.end and arrived) or now >= latest:
-                break
+                return
             if not on_progress(min((now - line.begin) / (line.end - line.begin), 1.0)):
-                break
-        with self._lock:
-            if self._core.mode is Mode.ENABLED and self._core.servo.line is line:
-                self._core.command_stop(self._clock())
-            return self._core.servo.target.copy()
+                return
 
     def hold(self, error: HardwareError | None, reason: str) -> None:
         """Stop at once; commands are refused until the hand is enabled again. Never waits for a transition."""
