@@ -17,7 +17,8 @@ FAULT = DeviceFaultError("collision")
 class Arm:
     """Refuses the first ``refusals`` stops."""
 
-    def __init__(self, refusals: int = 0) -> None:
+    def __init__(self, refusals: int = 0, error: Exception | None = None) -> None:
+        self._error = error or LinkError("not confirmed")
         self.stops = 0
         self.told: list[VnbError] = []
         self._refusals = refusals
@@ -25,7 +26,7 @@ class Arm:
     def stop(self) -> None:
         self.stops += 1
         if self.stops <= self._refusals:
-            raise LinkError("not confirmed")
+            raise self._error
 
 
 def test_one_fault_is_one_stop_and_then_told() -> None:
@@ -48,6 +49,15 @@ def test_a_stop_is_repeated_until_it_gets_through_and_told_once() -> None:
     stopper.close(2.0)
     assert arm.stops == 4
     assert [str(error) for error in arm.told] == ["collision AND not confirmed"]
+
+
+def test_a_bug_in_the_stop_does_not_end_the_trying() -> None:
+    arm = Arm(refusals=2, error=RuntimeError("a bug"))
+    stopper = Stopper(arm.stop, lambda error: arm.told.append(error))
+    stopper.ask(FAULT)
+    until(lambda: arm.stops == 3)
+    stopper.close(2.0)
+    assert [str(error) for error in arm.told] == ["collision AND the stop failed: RuntimeError: a bug"]
 
 
 def test_who_listens_may_fail(caplog: pytest.LogCaptureFixture) -> None:

@@ -323,6 +323,19 @@ def test_a_bug_in_a_thread_holds_the_hand(request: pytest.FixtureRequest, monkey
         assert r.driver.state().mode is Mode.HOLD
 
 
+def test_who_is_told_of_a_fault_may_fail(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> None:
+    with rig(request) as r:
+        r.driver._on_fault = lambda error: r.faults[0]
+        r.driver.connect()
+        r.driver.enable()
+        r.closing(r.moved)
+        r.hand.faults.switch("fault_bits")
+        r.closing(lambda: "IndexError" in caplog.text)
+        heard = len(r.hand.heard)
+        r.closing(lambda: len(r.positions(heard)) > 10)
+        assert len(set(r.positions(heard))) == 1, "both threads go on, and the hold is sent on"
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(LinkError, match="can77"):
         HandDriver(lambda: HandBus(BusSettings("socketcan", "can77"), RIGHT_ID)).connect()

@@ -67,6 +67,8 @@ class Stopper:
             self._stop()
         except VnbError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a mistake in the way to stop must not end the trying
+            return LinkError(f"the stop failed: {type(error).__name__}: {error}")
         return None
 
     def _say(self, error: VnbError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -328,7 +329,10 @@ class HandDriver:
             news = error is not None and error is not self._told
             self._told = error
         if news and error is not None and self._on_fault is not None:
-            self._on_fault(error)
+            try:
+                self._on_fault(error)
+            except Exception:  # whoever listens must not end a thread that holds the hand
+                logging.getLogger(__name__).exception("hand: whoever is told of faults failed")
 
     def _receive_once(self) -> None:
         bus = self._bus
