@@ -27,7 +27,7 @@ from vnb_hardware.arm.kinematics import DhKinematics, DhParameters
 from vnb_hardware.arm.limits import JointLimits
 from vnb_hardware.arm.path import interpolate
 from vnb_hardware.arm.planning import MotionPlan, MotionPlanner
-from vnb_hardware.arm.servo import ServoSession, require_slow
+from vnb_hardware.arm.servo import Refusals, ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
 from vnb_hardware.arm.stopper import OnFault, Stopper
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
@@ -89,6 +89,7 @@ class ArmDriver:
         self._controller: Controller | None = None
         self._stream: StateStream | None = None
         self._servo: ServoSession | None = None
+        self._refusals = Refusals()
         self._stopper: Stopper | None = None
 
     # --- what is known --------------------------------------------------------------------------------------------
@@ -222,6 +223,7 @@ class ArmDriver:
             raise HoldError("arm: the motion before has not ended yet; enable again")
         try:
             self._armed = True
+            self._refusals.forget()
             switch_on(controller, self.state)
             self._take_motions()
         finally:
@@ -281,6 +283,7 @@ class ArmDriver:
             raise HoldError("arm: another motion is running; wait for its result or cancel it")
         try:
             controller = self._require_ready()
+            self._refusals.forget()
             return run_plan(self, controller, plan, canceled, feedback)
         finally:
             self._moving.release()
@@ -294,16 +297,14 @@ class ArmDriver:
 
         Raises:
             HoldError: If the arm is on hold or a motion is running.
-            MotionError: If the correction is too fast.
+            MotionError: If the correction is too fast, or the stream went too far and has not paused since.
         """
-        controller = self._require_ready()
         velocity = require_slow(linear, angular, self.config.servo_speed)
         with self._lock:
-            session = self._servo
+            controller, session = self._require_ready(), self._servo
             if session is None or session.ended:
                 self._end_servo()
-                if session is not None and session.refusal is not None:
-                    raise session.refusal
+                self._refusals.require_none(None if session is None else session.refusal, self.config.servo_timeout)
                 if not self._moving.acquire(blocking=False):
                     raise HoldError("arm: a motion is running; no correction is taken")
                 session = self._servo = ServoSession(self, controller, self._moving.release)
