@@ -72,6 +72,7 @@ def test_compensation_is_asked_for_and_used() -> None:
     with ArmRig(compensation=(-1.0,) * 6) as rig:
         rig.ready()
         assert rig.planner.kinematics.parameters.lengths[0] == pytest.approx(0.139)
+        assert rig.planner.check.slack == pytest.approx(0.006), "the clearance is computed with the nominal lengths"
         start = rig.driver.state().position
         pose = rig.planner.hand_pose(start)
         pose[2, 3] += 0.05

@@ -31,7 +31,7 @@ from vnb_hardware.arm.servo import Refusals, ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
 from vnb_hardware.arm.stopper import OnFault, Stopper
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
-from vnb_hardware.arm.units import Array
+from vnb_hardware.arm.units import MILLIMETRES, Array
 
 Feedback = Callable[[float, Array], None]
 
@@ -198,7 +198,9 @@ class ArmDriver:
 
     def _learn(self, controller: Controller) -> None:
         state = self.state()
-        kinematics = DhKinematics(DhParameters.compensated(controller.dh_compensation()))
+        compensation = controller.dh_compensation()
+        kinematics = DhKinematics(DhParameters.compensated(compensation))
+        self._check.slack = float(np.abs(compensation).sum()) / MILLIMETRES  # it computes with the nominal lengths
         require_agreement(kinematics, state, controller.joint_positions())
         limits = JointLimits.of(self.arm).tightened(controller.soft_limits())
         self.planner = MotionPlanner(self.arm, self._check, self.config, kinematics, limits)
