@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from vnb_grasp.errors import HardwareError, HoldError, MotionError, SilenceError
+from vnb_grasp.errors import HardwareError, HoldError, LinkError, MotionError, SilenceError
 from vnb_hardware.arm.driver import Phase
 from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT, ArmRig, until
 
@@ -145,6 +145,19 @@ def test_leaving_stops_a_motion_and_keeps_the_drives_on() -> None:
         time.sleep(PATIENT.stale_after + 0.1)
         with pytest.raises(SilenceError, match="s old"):
             rig.driver.state()
+
+
+def test_leaving_an_arm_that_cannot_be_stopped_is_an_error_and_closes_all_the_same() -> None:
+    with ArmRig() as rig:
+        rig.ready()
+        rig.emulator.inject("unstoppable")
+        at = time.monotonic()
+        with pytest.raises(LinkError, match="use its button"):
+            rig.driver.disconnect()
+        assert rig.emulator.wire.methods(at).count("StopMotion") > 2
+        assert rig.driver.phase is Phase.CLOSED
+        rig.emulator.clear()
+        rig.driver.connect()
 
 
 def test_nothing_is_there_before_connecting() -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from vnb_grasp.errors import DeviceFaultError, LinkError, VnbError
-from vnb_hardware.arm.stopper import Stopper
+from vnb_hardware.arm.stopper import Stopper, insist
 from vnb_hardware.emulators.arm.testing import until
 
 FAULT = DeviceFaultError("collision")
@@ -49,6 +49,14 @@ def test_a_stop_is_repeated_until_it_gets_through_and_told_once() -> None:
     stopper.close(2.0)
     assert arm.stops == 4
     assert [str(error) for error in arm.told] == ["collision AND not confirmed"]
+
+
+def test_a_last_stop_is_insisted_on_and_its_failure_is_an_error() -> None:
+    arm = Arm(refusals=2)
+    insist(arm.stop, 10.0)
+    assert arm.stops == 3
+    with pytest.raises(LinkError, match="not confirmed"):
+        insist(Arm(refusals=10**6).stop, 0.2)
 
 
 def test_a_bug_in_the_stop_does_not_end_the_trying() -> None:

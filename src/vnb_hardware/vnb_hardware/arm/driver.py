@@ -29,13 +29,14 @@ from vnb_hardware.arm.path import interpolate
 from vnb_hardware.arm.planning import MotionPlan, MotionPlanner
 from vnb_hardware.arm.servo import Refusals, ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
-from vnb_hardware.arm.stopper import OnFault, Stopper
+from vnb_hardware.arm.stopper import OnFault, Stopper, insist
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
 from vnb_hardware.arm.units import MILLIMETRES, Array
 
 Feedback = Callable[[float, Array], None]
 
 _STOP_TIME = 0.5
+_LAST_STOP = 1.0
 
 
 class Phase(Enum):
@@ -80,6 +81,7 @@ class ArmDriver:
         _warm_up(self._check, np.array(arm.home), self.hand_posture)
         self._lock = threading.RLock()
         self._moving = threading.Lock()
+        self._motion_ends = self.config.timeout + _STOP_TIME  # a halted one: a call that is under way, and the stop
         self._phase = Phase.CLOSED
         self._fault: VnbError | None = None
         self._lost = False
@@ -172,6 +174,9 @@ class ArmDriver:
 
         A motion that is just being commanded may be carried out after the first stop, since the two go different ways;
         so its end is waited for, and the last command is a stop.
+
+        Raises:
+            LinkError: If no way of stopping worked for a second; the connections are closed then, too.
         """
         with self._lock:
             if self._phase is Phase.CLOSED:
@@ -183,11 +188,12 @@ class ArmDriver:
         self._end_servo()
         if self._moving.acquire(timeout=self._motion_ends):
             self._moving.release()
-        with contextlib.suppress(VnbError):
-            self._send_stop()
-        if self._stopper is not None:
-            self._stopper.close(2 * _STOP_TIME)
-        self._close()
+        try:
+            insist(self._send_stop, _LAST_STOP)
+        finally:
+            if self._stopper is not None:
+                self._stopper.close(2 * _STOP_TIME)
+            self._close()
 
     def _close(self) -> None:
         if self._stream is not None:
@@ -373,11 +379,6 @@ class ArmDriver:
         controller = self._controller
         if self._armed and controller is not None:  # who only reads stops nobody else's motion
             controller.stop(self._servo is not None)
-
-    @property
-    def _motion_ends(self) -> float:
-        """How long a halted motion takes at most to end: a call that is under way, and the stop [s]."""
-        return self.config.timeout + _STOP_TIME
 
     # --- helpers --------------------------------------------------------------------------------------------------
 

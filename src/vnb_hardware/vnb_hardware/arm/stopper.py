@@ -14,6 +14,18 @@ OnFault = Callable[[VnbError], None]
 _AGAIN = 0.1
 
 
+def insist(stop: Callable[[], None], patience: float) -> None:
+    """Send the stop until it is confirmed; after ``patience`` [s] the last attempt's :class:`VnbError` is raised."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return stop()
+        except VnbError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_AGAIN)
+
+
 class Stopper:
     """Waits for faults; stops, tells, and stops again where the stop did not get through. Used once.
 
