@@ -238,6 +238,29 @@ def test_closing_the_node_leaves_the_final_frames() -> None:
         assert len(hand.heard) == heard
 
 
+def test_a_node_that_ends_connects_and_activates_nothing() -> None:
+    with running("node-ending") as (_, node, hand):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        node.close()
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+        assert not node.enabled and not hand.heard
+
+
+def test_a_node_that_ends_while_it_connects_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running("node-late") as (_, node, hand):
+        connect = node.driver.connect
+
+        def late() -> Any:
+            node.close()
+            return connect()
+
+        monkeypatch.setattr(node.driver, "connect", late)
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        assert node.driver._bus is None
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        assert node.driver._bus is None and not hand.heard
+
+
 def test_autostart() -> None:
     with running("node-auto", autostart="activate") as (_, node, _hand):
         until(lambda: node.enabled, "the activation")
