@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -129,6 +130,42 @@ def test_a_hold_is_sent_at_once_and_lasts() -> None:
         assert MOTIONS.isdisjoint(rig.emulator.wire.methods(at))
         rig.driver.enable()
         rig.go(0.1)
+
+
+@pytest.mark.parametrize(("end", "phase"), [("hold", Phase.HOLD), ("disconnect", Phase.CLOSED)])
+def test_an_arm_that_is_held_while_it_is_enabled_stays_so(end: str, phase: Phase) -> None:
+    with ArmRig() as rig:
+        rig.driver.connect()
+        rig.emulator.faults.delays["RobotEnable"] = 0.2
+        failed: list[Exception] = []
+
+        def enable() -> None:
+            try:
+                rig.driver.enable()
+            except (HoldError, LinkError) as error:  # a link: it was closed first
+                failed.append(error)
+
+        enabling = threading.Thread(target=enable)
+        enabling.start()
+        until(lambda: "RobotEnable" in rig.emulator.wire.methods())
+        getattr(rig.driver, end)()
+        enabling.join(10.0)
+        assert failed and rig.driver.phase is phase and rig.driver.halted.is_set()
+
+
+def test_whatever_ends_connecting_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with ArmRig() as rig:
+        before = threading.active_count()
+        monkeypatch.setattr(rig.driver, "_learn", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rig.driver.connect()
+        assert rig.driver._controller is None and rig.driver._stream is None
+        until(lambda: threading.active_count() <= before)
+        monkeypatch.undo()
+        rig.driver.connect()
 
 
 def test_leaving_stops_a_motion_and_keeps_the_drives_on() -> None:

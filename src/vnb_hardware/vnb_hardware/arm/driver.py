@@ -83,6 +83,7 @@ class ArmDriver:
         self._moving = threading.Lock()
         self._motion_ends = self.config.timeout + _STOP_TIME  # a halted one: a call that is under way, and the stop
         self._phase = Phase.CLOSED
+        self._holds = 0
         self._fault: VnbError | None = None
         self._lost = False
         self._armed = False
@@ -161,7 +162,7 @@ class ArmDriver:
             self.identity = self._controller.open()
             self._stream.open()
             self._learn(self._controller)
-        except VnbError:
+        except BaseException:
             self._close()
             raise
         with self._lock:
@@ -182,6 +183,7 @@ class ArmDriver:
             if self._phase is Phase.CLOSED:
                 return
             self._phase = Phase.CLOSED
+            self._holds += 1
             self.halted.set()
         with contextlib.suppress(VnbError):
             self._send_stop()
@@ -220,9 +222,9 @@ class ArmDriver:
             LinkError: If the link was lost since :meth:`connect`.
             DeviceFaultError: If the controller reports a fault, or does not enable.
             HardwareError: If the arm moved while it was enabled.
-            HoldError: If the motion before has not ended yet.
+            HoldError: If the motion before has not ended yet, or the arm was put on hold meanwhile.
         """
-        controller = self._require_link()
+        controller, holds = self._require_link(), self._holds
         self._end_servo()
         state = self.state()
         if state.faults:
@@ -233,12 +235,15 @@ class ArmDriver:
             self._armed = True
             self._refusals.forget()
             switch_on(controller, self.state)
-            self._take_motions()
+            self._take_motions(holds)
         finally:
             self._moving.release()
 
-    def _take_motions(self) -> None:
+    def _take_motions(self, holds: int) -> None:
+        """Be ready, unless somebody held or disconnected the arm since there were ``holds`` holds."""
         with self._lock:
+            if self._holds != holds:
+                raise HoldError(f"arm: put on hold while it was enabled ({self._fault}); enable it again")
             if self._lost:
                 raise LinkError("arm: the link was lost while it was enabled; disconnect and connect again")
             self._fault, self._phase = None, Phase.READY
@@ -269,6 +274,7 @@ class ArmDriver:
                 return
             self._fault = self._fault or reason or HoldError("arm: put on hold")
             self._phase, self._held_at = Phase.HOLD, time.monotonic()
+            self._holds += 1
             self.halted.set()
         try:
             self._send_stop()
