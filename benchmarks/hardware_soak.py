@@ -62,7 +62,7 @@ DEADLINES: dict[str, dict[str, float]] = {
         "command_age": 1.0,
         "bus.send_timeout": 0.1,
     },
-    "arm_driver": {"driver.stale_after": 0.1, "driver.timeout": 0.5, "driver.stall_after": 1.5},
+    "arm_driver": {"driver.stale_after": 0.1, "driver.timeout": 0.5, "driver.stall_after": 1.5, "command_age": 1.0},
 }
 """The nodes' defaults [s]."""
 SHORTFALL = 0.98

@@ -30,6 +30,7 @@ EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
         "driver.timeout": 5.0,
         "driver.stall_after": 30.0,
         "driver.deviation": 0.5,
+        "command_age": 60.0,
         "driver.workspace.clearance": 0.0,  # pre-grasps of low objects come within a millimetre of the table
         "supervisor_timeout": 10.0,
     },

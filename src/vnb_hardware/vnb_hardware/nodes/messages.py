@@ -12,7 +12,8 @@ from sensor_msgs.msg import JointState
 from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray, TactilePad
 
 from vnb_grasp.description import ACTUATED_JOINTS, FINGERS, HandDescription
-from vnb_grasp.nodes.conversions import header, in_order, joint_state
+from vnb_grasp.errors import HardwareError
+from vnb_grasp.nodes.conversions import header, in_order, joint_state, seconds
 from vnb_hardware.hand.state import HandState, Mode
 
 Array = NDArray[np.float64]
@@ -38,6 +39,25 @@ def tactile_array(state: HandState, stamp: Time) -> TactileArray:
         if known
     ]
     return TactileArray(header=header(stamp), pads=pads)
+
+
+def require_young(stamp: Time, now: float, limit: float, what: str) -> None:
+    """Refuse a command that answers old measurements.
+
+    Args:
+        stamp: Of the measurements.
+        now: ROS time [s].
+        limit: Largest age [s]; 0 = any.
+        what: For the message.
+
+    Raises:
+        HardwareError: If they are older.
+    """
+    age = now - seconds(stamp)
+    if limit and age > limit:
+        raise HardwareError(
+            f"{what}: it answers measurements that are {age:.2f} s old, the limit is {limit} s; it is not obeyed"
+        )
 
 
 def velocities(message: HandCommand) -> Array:
