@@ -84,6 +84,7 @@ class ArmDriver:
         self._motion_ends = self.config.timeout + _STOP_TIME  # a halted one: a call that is under way, and the stop
         self._phase = Phase.CLOSED
         self._holds = 0
+        self._fault_at = 0.0
         self._fault: VnbError | None = None
         self._lost = False
         self._armed = False
@@ -109,8 +110,8 @@ class ArmDriver:
 
     @property
     def fault_at(self) -> float:
-        """When the latest fault was detected, on the monotonic clock [s]; 0 if none was."""
-        return self._stopper.asked_at if self._stopper is not None else 0.0
+        """When the fault that put the arm on hold was detected, on the monotonic clock [s]; 0 if none was."""
+        return self._fault_at
 
     @property
     def counters(self) -> StreamCounters:
@@ -332,11 +333,13 @@ class ArmDriver:
 
     def trip(self, error: VnbError) -> None:
         """Put the arm on hold for ``error``, from any thread; the stop is sent by the thread that waits for it."""
+        detected = time.monotonic()
         with self._lock:
             if self._phase not in (Phase.CONNECTED, Phase.READY, Phase.HOLD):
                 self._fault = self._fault or error
                 return
             first = self._phase is not Phase.HOLD
+            self._fault_at = detected if first else self._fault_at
             self._fault = self._fault or error
             self.halted.set()
             if first or isinstance(error, LinkError | SilenceError):

@@ -32,14 +32,10 @@ class Stopper:
     Args:
         stop: Sends the stop, which unlike a motion may be repeated; raises :class:`VnbError` if it is not confirmed.
         tell: Called with each fault, after the first stop; None tells nobody.
-
-    Attributes:
-        asked_at: When the latest fault came, on the monotonic clock [s].
     """
 
     def __init__(self, stop: Callable[[], None], tell: OnFault | None) -> None:
         self._stop, self._tell = stop, tell
-        self.asked_at = 0.0
         self._faults: list[VnbError] = []
         self._closing = False
         self._wake = threading.Condition()
@@ -49,7 +45,6 @@ class Stopper:
     def ask(self, error: VnbError) -> None:
         """Stop because of ``error``, from any thread; returns at once."""
         with self._wake:
-            self.asked_at = time.monotonic()
             self._faults.append(error)
             self._wake.notify_all()
 
