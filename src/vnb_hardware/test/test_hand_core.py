@@ -150,6 +150,12 @@ def test_effort_limits_reach_the_wire(bench: Bench) -> None:
     assert bench.commands(FrameType.TORQUE)[-1][1] == bytes([2] + [128] * 6)
 
 
+@pytest.mark.parametrize(("share", "byte"), [(1e-6, 1), (0.4, 102), (1.0, 255)])
+def test_speed_limits_are_never_zero_on_the_wire(share: float, byte: int) -> None:
+    speed, _ = HandCore(HandSettings(speed=share)).limit_frames()
+    assert speed == bytes([5] + [byte] * 6)
+
+
 def test_a_gripped_object_stops_the_fingers_without_a_fault(bench: Bench) -> None:
     bench = Bench(obstacle=np.array([9, 9, 0.5, 0.5, 9, 9]))
     bench.enable()

@@ -188,7 +188,7 @@ class HandCore:
 
     def limit_frames(self) -> tuple[bytes, bytes]:
         """Return the frames that set speed and torque limits."""
-        speed = (round(self.settings.speed * _BYTE),) * len(ACTUATED_JOINTS)
+        speed = (max(round(self.settings.speed * _BYTE), 1),) * len(ACTUATED_JOINTS)  # what 0 means is not known
         self._sent_torque = self._raw_torque()
         return frames.command(FrameType.SPEED, speed), frames.command(FrameType.TORQUE, self._sent_torque)
 
