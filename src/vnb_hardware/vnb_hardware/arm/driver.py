@@ -21,7 +21,7 @@ from vnb_hardware.arm.agreement import require_agreement
 from vnb_hardware.arm.clearance import ClearanceCheck
 from vnb_hardware.arm.config import ArmConfig
 from vnb_hardware.arm.controller import Controller, Identity
-from vnb_hardware.arm.enabling import STILL, reset, switch_on
+from vnb_hardware.arm.enabling import STILL, reset, switch_on, why_not_ready
 from vnb_hardware.arm.execution import run_plan
 from vnb_hardware.arm.kinematics import DhKinematics, DhParameters
 from vnb_hardware.arm.limits import JointLimits
@@ -365,12 +365,9 @@ class ArmDriver:
             self._require_still(state)
         if self._phase is not Phase.READY:
             return
-        if state.faults:
-            self.trip(DeviceFaultError(f"arm: {'; '.join(state.faults)}: cure it, reset the errors, enable again"))
-        elif not state.enabled:
-            self.trip(DeviceFaultError("arm: the drives were switched off; enable again"))
-        elif state.mode != AUTO_MODE:
-            self.trip(HoldError("arm: switched to manual mode at the pendant; enable again"))
+        why = why_not_ready(state)
+        if why is not None:
+            self.trip(why)
 
     def _require_still(self, state: ArmState) -> None:
         """Stop again if the arm moves on hold: a command whose answer never came may have been carried out late."""

@@ -1,4 +1,4 @@
-"""Switch the drives on without a motion, and wait for what the state stream says about it."""
+"""Switch the drives on without a motion, and tell from the state stream whether they are and stay so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vnb_grasp.errors import DeviceFaultError, HardwareError
+from vnb_grasp.errors import DeviceFaultError, HardwareError, HoldError, VnbError
 from vnb_hardware.arm.agreement import JOINTS_TOLERANCE
 from vnb_hardware.arm.controller import Controller
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
@@ -41,6 +41,17 @@ def switch_on(controller: Controller, states: States) -> None:
     if moved > JOINTS_TOLERANCE:
         controller.stop()
         raise HardwareError(f"arm: moved by {moved:.3f} rad while it was enabled; it is on hold")
+
+
+def why_not_ready(state: ArmState) -> VnbError | None:
+    """Return what in a state forbids motion although the drives had been switched on; None if nothing does."""
+    if state.faults:
+        return DeviceFaultError(f"arm: {'; '.join(state.faults)}: cure it, reset the errors, enable again")
+    if not state.enabled:
+        return DeviceFaultError("arm: the drives were switched off; enable again")
+    if state.mode != AUTO_MODE:
+        return HoldError("arm: switched to manual mode at the pendant; enable again")
+    return None
 
 
 def reset(controller: Controller, states: States) -> None:
