@@ -42,7 +42,7 @@ CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
 def running(channel: str, **parameters: Any) -> Iterator[tuple[Any, HandDriverNode, EmulatedHand]]:
     hand = EmulatedHand()
     given = {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5} | parameters
-    given.setdefault("driver.tactile_silence", 1.5)
+    given["driver.tactile_silence"] = 1.5
     with HandServer(hand, VirtualPort(channel)), nodes(DOMAIN, (HandDriverNode, given)) as (observer, node):
         yield observer, node, hand
 
@@ -185,7 +185,7 @@ def test_commands_that_are_none_or_too_old_do_not_move_it() -> None:
 
 
 def test_pads_that_are_silent_are_not_published() -> None:
-    with running("node-pads", **{"driver.tactile_silence": 0.5}) as (observer, node, hand):
+    with running("node-pads") as (observer, node, hand):
         joints = observer.hear(JointState, "hand/joint_states")
         pads = observer.hear(TactileArray, "hand/tactile")
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS

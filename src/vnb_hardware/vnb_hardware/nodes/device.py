@@ -58,7 +58,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
         VnbNode.__init__(self, name, **options)
         LifecycleNodeMixin.__init__(self, callback_group=MutuallyExclusiveCallbackGroup())
         self._enabled = False
-        self._ending = threading.Event()
+        self._leaving = threading.Event()
         self._stop_pressed = False
         self._timeout = 0.0
         self._supervisor_seen = time.monotonic()
@@ -164,7 +164,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
         self._require_going_on()  # the end may have come meanwhile, and found nothing to release
 
     def _require_going_on(self) -> None:
-        if self._ending.is_set():
+        if self._leaving.is_set():
             raise HoldError("the node is ending; nothing is connected or activated any more")
 
     def _enable(self) -> None:
@@ -218,7 +218,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
     def close(self) -> None:
         """See :class:`VnbNode`; releases the device, which leaves its documented final state."""
         if not self.closing.is_set():
-            self._ending.set()  # first: a transition may be waiting its turn
+            self._leaving.set()  # first: a transition may be waiting its turn
             with self.border():
                 self.release()
         super().close()
