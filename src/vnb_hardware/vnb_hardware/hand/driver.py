@@ -25,6 +25,7 @@ ANSWER_TIME = 0.5
 """How long the hand may take at least to say where it stands, and whether it is well [s]."""
 _IDENTITY_TIME = 0.2
 _PAUSE = 0.002
+_TURN = 0.0005
 _LONGEST_SLEEP = 0.02
 _RETRY = 0.02
 _JOIN = 2.0
@@ -357,6 +358,8 @@ class HandDriver:
         wait = min(due - self._clock(), _LONGEST_SLEEP)
         if wait > 0:
             self._wake.wait(wait)
+        else:
+            time.sleep(_TURN)  # where sending takes longer than its period, the final frames still get their turn
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
