@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from vnb_grasp.errors import HardwareError, HoldError, LinkError, MotionError, SilenceError
+from vnb_grasp.errors import HardwareError, HoldError, LinkError, MotionError, SilenceError, VnbError
 from vnb_hardware.arm.driver import Phase
 from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT, ArmRig, until
 
@@ -142,7 +142,7 @@ def test_an_arm_that_is_held_while_it_is_enabled_stays_so(end: str, phase: Phase
         def enable() -> None:
             try:
                 rig.driver.enable()
-            except (HoldError, LinkError) as error:  # a link: it was closed first
+            except VnbError as error:  # the hold, or whatever the end of the connection makes first
                 failed.append(error)
 
         enabling = threading.Thread(target=enable)
@@ -191,7 +191,7 @@ def test_leaving_an_arm_that_cannot_be_stopped_is_an_error_and_closes_all_the_sa
         at = time.monotonic()
         with pytest.raises(LinkError, match="use its button"):
             rig.driver.disconnect()
-        assert rig.emulator.wire.methods(at).count("StopMotion") > 2
+        assert rig.emulator.wire.methods(at).count("StopMotion") >= 2
         assert rig.driver.phase is Phase.CLOSED
         rig.emulator.clear()
         rig.driver.connect()

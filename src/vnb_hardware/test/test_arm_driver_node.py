@@ -254,8 +254,8 @@ def test_corrections_that_answer_old_measurements_do_not_move_it() -> None:
         lift, twist = HandCommand(mode=HandCommand.VELOCITY, lift_speed=0.02, step=7), TwistStamped()
         twist.twist.linear.z = 0.02
         for topic, message, text in (
-            ("hand/command", lift, "hand command of step 7, lift: it answers measurements that are 5."),
-            ("arm/correction", twist, "arm correction: it answers measurements that are 5."),
+            ("hand/command", lift, "hand command of step 7, lift: it answers measurements that are"),
+            ("arm/correction", twist, "arm correction: it answers measurements that are"),
         ):
             out = observer.create_publisher(type(message), topic, 1)
 

@@ -222,8 +222,13 @@ def test_many_goals_do_not_keep_the_emergency_stop_out() -> None:
         until(lambda: all(other.done() for other in others), "the refusals")
         assert {other.result().result.error_code for other in others} == {ErrorCode.HOLD}
         assert node.driver.state().mode is Mode.ENABLED
-        stop.publish(Bool(data=True))
-        until(lambda: node.driver.state().mode is Mode.HOLD, "the hold")
+
+        def stopped() -> bool:
+            stop.publish(Bool(data=True))
+            time.sleep(0.03)
+            return node.driver.state().mode is Mode.HOLD
+
+        until(stopped, "the hold")
 
 
 def test_closing_the_node_leaves_the_final_frames() -> None:
