@@ -6,12 +6,12 @@ Usage, with ROS and the packages on the path:
 ``--forked`` forks the drivers' process from one that has imported everything, as ``./vnb trial --hardware emulated``
 does; otherwise each run starts an interpreter, as a launch file does, which takes most of the run's time.
 
-Each run starts the drivers' process against emulated devices, activates it, moves fingers and arm, and sends SIGINT or
-SIGTERM at a random moment, from while it starts to well into the motion. Then it must end by itself within 30 s
-(``--patience``; a machine that is busy with other work needs more), with status 0, and have left, if it ever commanded
-anything:
+Each run starts the drivers' process against emulated devices, activates it, moves fingers and arm, and sends SIGINT,
+SIGTERM or SIGHUP at a random moment, from while it starts to well into the motion. Then it must end by itself within
+30 s (``--patience``; a machine that is busy with other work needs more), with status 0, and have left, if it ever
+commanded anything:
 
-- to the hand one position, twice, and nothing after it,
+- to the hand one position, twice, 10 ms apart, and nothing after it,
 - to the arm a stop, with no motion after it.
 
 Prints a line per run; exits with 1 if any run failed.
@@ -53,6 +53,8 @@ DRIVERS = ("hand_driver", "arm_driver")
 CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
 _AGAIN = 3.0
 READY_TIME = 300.0
+_PAIR = 0.015
+"""The final frames come 10 ms apart, those of the stream 20 ms [s]."""
 
 
 class Mover:
@@ -186,7 +188,8 @@ def run_once(rng: np.random.Generator, number: signal.Signals, domain: int, fork
 
 
 def _judge(status: int, hand: EmulatedHand, arm: ArmEmulator) -> str:
-    frames = [data for _, data in list(hand.heard)]
+    heard = list(hand.heard)
+    frames = [data for _, data in heard]
     calls = arm.wire.methods()
     moved = [i for i, name in enumerate(calls) if name in MOTIONS]
     stops = [i for i, name in enumerate(calls) if name == "StopMotion"]
@@ -196,6 +199,8 @@ def _judge(status: int, hand: EmulatedHand, arm: ArmEmulator) -> str:
         return f"status {status}"
     if frames and (len(frames) < 2 or frames[-1] != frames[-2] or frames[-1][0] != FrameType.POSITION):
         return f"the hand's last frames are {[data.hex(' ') for data in frames[-2:]]}"
+    if frames and heard[-1][0] - heard[-2][0] > _PAIR:  # a stream of fingers that stand ends in two equal frames, too
+        return f"the hand's last frames came {1000 * (heard[-1][0] - heard[-2][0]):.0f} ms apart: no pair of its own"
     if moved and (not stops or stops[-1] < moved[-1]):
         return f"the arm's last calls are {calls[-3:]}"
     return ""
@@ -214,7 +219,7 @@ def main() -> int:
     rng = np.random.default_rng(given.seed)
     failed = 0
     for run in range(given.runs):
-        number = signal.SIGINT if rng.random() < 0.5 else signal.SIGTERM
+        number = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[int(rng.integers(0, 3))]
         with own_domain() as domain:
             problem = run_once(rng, number, domain, given.forked, given.patience)
         failed += bool(problem)

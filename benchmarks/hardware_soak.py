@@ -55,8 +55,14 @@ COMMAND_RATE, TACTILE_RATE = 50.0, 20.0
 SUPERVISOR_TIMEOUT = 0.5
 DEADLINES: dict[str, dict[str, float]] = {
     "supervisor": {"hand_deadline": 0.3, "tactile_deadline": 0.5, "arm_deadline": 0.3},
-    "hand_driver": {"driver.silence": 0.15, "driver.stuck_time": 0.6, "command_age": 1.0, "bus.send_timeout": 0.1},
-    "arm_driver": {"driver.stale_after": 0.1, "driver.timeout": 0.5, "driver.stall_after": 1.5},
+    "hand_driver": {
+        "driver.silence": 0.15,
+        "driver.tactile_silence": 0.2,
+        "driver.stuck_time": 0.6,
+        "command_age": 1.0,
+        "bus.send_timeout": 0.1,
+    },
+    "arm_driver": {"driver.stale_after": 0.1, "driver.timeout": 0.5, "driver.stall_after": 1.5, "command_age": 1.0},
 }
 """The nodes' defaults [s]."""
 SHORTFALL = 0.98

@@ -13,7 +13,7 @@ pytest.importorskip("vnb_msgs")
 pytest.importorskip("launch_ros", reason="the launch system comes with a full ROS 2 only")
 
 from launch import LaunchContext
-from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
 
 from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES
@@ -30,6 +30,22 @@ def load(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize("name", ["sim", "hardware", "record"])
+@pytest.mark.parametrize(("given", "expected"), [(None, "LOCALHOST"), ("SUBNET", "SUBNET")])
+def test_nothing_leaves_the_machine_unless_the_user_says_so(
+    name: str, given: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+    monkeypatch.delenv(variable, raising=False)
+    if given is not None:
+        monkeypatch.setenv(variable, given)
+    first = load(name).generate_launch_description().entities[0]
+    assert isinstance(first, SetEnvironmentVariable), "before any process is started"
+    context = LaunchContext()
+    first.execute(context)
+    assert context.environment[variable] == expected
 
 
 def test_every_argument_is_described_and_every_node_is_started() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +16,32 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 
-from vnb_grasp.nodes.run import _Executor  # noqa: E402
+from vnb_grasp.nodes.run import _end_by_signal, _Executor  # noqa: E402
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_the_nodes(number: signal.Signals, handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    ended = threading.Event()
+    _end_by_signal(ended)
+    os.kill(os.getpid(), number)
+    assert ended.wait(10.0)
+
+
+def test_nodes_without_a_terminal_run_on(handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _end_by_signal(threading.Event())
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_a_waiting_callback_is_submitted_once() -> None:

@@ -84,6 +84,14 @@ def test_a_path_that_dips_below_the_table_is_refused_although_both_ends_are_free
         CHECK.require_free(np.stack([above, down, above]), OPEN, "goal")
 
 
+def test_an_arm_of_other_lengths_keeps_more_clearance() -> None:
+    check, path = ClearanceCheck(ARM, HAND, Workspace()), np.stack([np.array(ARM.home), READY])
+    check.require_free(path, OPEN, "goal")
+    check.slack = float(check.distances(READY[None], OPEN).min()) + 0.001
+    with pytest.raises(MotionError, match="goal: "):
+        check.require_free(path, OPEN, "goal")
+
+
 def test_who_stands_too_near_may_leave_but_not_come_nearer() -> None:
     low = READY.copy()
     while CHECK.distances(low[None], OPEN)[0, :, 0].min() > -0.01:

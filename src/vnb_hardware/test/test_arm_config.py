@@ -34,6 +34,8 @@ def test_defaults_stay_on_this_machine() -> None:
         {"linear_speed": math.nan},
         {"deviation": math.inf},
         {"servo_reach": -0.1},
+        {"servo_turn": 0.0},
+        {"servo_turn": 3.2},
     ],
 )
 def test_values_out_of_range(wrong: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from vnb_grasp.errors import HardwareError, HoldError, MotionError, SilenceError
+from vnb_grasp.errors import HardwareError, HoldError, LinkError, MotionError, SilenceError, VnbError
 from vnb_hardware.arm.driver import Phase
 from vnb_hardware.emulators.arm.testing import MOTIONS, PATIENT, ArmRig, until
 
@@ -72,6 +73,7 @@ def test_compensation_is_asked_for_and_used() -> None:
     with ArmRig(compensation=(-1.0,) * 6) as rig:
         rig.ready()
         assert rig.planner.kinematics.parameters.lengths[0] == pytest.approx(0.139)
+        assert rig.planner.check.slack == pytest.approx(0.006), "the clearance is computed with the nominal lengths"
         start = rig.driver.state().position
         pose = rig.planner.hand_pose(start)
         pose[2, 3] += 0.05
@@ -130,6 +132,42 @@ def test_a_hold_is_sent_at_once_and_lasts() -> None:
         rig.go(0.1)
 
 
+@pytest.mark.parametrize(("end", "phase"), [("hold", Phase.HOLD), ("disconnect", Phase.CLOSED)])
+def test_an_arm_that_is_held_while_it_is_enabled_stays_so(end: str, phase: Phase) -> None:
+    with ArmRig() as rig:
+        rig.driver.connect()
+        rig.emulator.faults.delays["RobotEnable"] = 0.2
+        failed: list[Exception] = []
+
+        def enable() -> None:
+            try:
+                rig.driver.enable()
+            except VnbError as error:  # the hold, or whatever the end of the connection makes first
+                failed.append(error)
+
+        enabling = threading.Thread(target=enable)
+        enabling.start()
+        until(lambda: "RobotEnable" in rig.emulator.wire.methods())
+        getattr(rig.driver, end)()
+        enabling.join(10.0)
+        assert failed and rig.driver.phase is phase and rig.driver.halted.is_set()
+
+
+def test_whatever_ends_connecting_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with ArmRig() as rig:
+        before = threading.active_count()
+        monkeypatch.setattr(rig.driver, "_learn", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rig.driver.connect()
+        assert rig.driver._controller is None and rig.driver._stream is None
+        until(lambda: threading.active_count() <= before)
+        monkeypatch.undo()
+        rig.driver.connect()
+
+
 def test_leaving_stops_a_motion_and_keeps_the_drives_on() -> None:
     with ArmRig() as rig:
         running = rig.ready().begin()
@@ -144,6 +182,19 @@ def test_leaving_stops_a_motion_and_keeps_the_drives_on() -> None:
         time.sleep(PATIENT.stale_after + 0.1)
         with pytest.raises(SilenceError, match="s old"):
             rig.driver.state()
+
+
+def test_leaving_an_arm_that_cannot_be_stopped_is_an_error_and_closes_all_the_same() -> None:
+    with ArmRig() as rig:
+        rig.ready()
+        rig.emulator.inject("unstoppable")
+        at = time.monotonic()
+        with pytest.raises(LinkError, match="use its button"):
+            rig.driver.disconnect()
+        assert rig.emulator.wire.methods(at).count("StopMotion") >= 2
+        assert rig.driver.phase is Phase.CLOSED
+        rig.emulator.clear()
+        rig.driver.connect()
 
 
 def test_nothing_is_there_before_connecting() -> None:

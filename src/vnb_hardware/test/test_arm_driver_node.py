@@ -60,6 +60,13 @@ def turn(observer: Any, scale: float = 0.1) -> Any:
     return observer.send(MoveArm, "arm/move", goal)
 
 
+def stamped(observer: Any, message: Any, age: float = 0.0) -> Any:
+    """Return the message with a stamp that is ``age`` [s] old."""
+    now = observer.get_clock().now().nanoseconds - int(age * 1e9)
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 1_000_000_000)
+    return message
+
+
 def result_of(handle: Any) -> Any:
     done = handle.get_result_async()
     until(done.done, "the result of arm/move")
@@ -221,7 +228,7 @@ def test_corrections_are_streamed_and_end_by_themselves() -> None:
         low = planner.hand_pose(arm.model.position)[2, 3]
 
         def lifted() -> bool:
-            lifts.publish(HandCommand(mode=HandCommand.VELOCITY, lift_speed=0.02))
+            lifts.publish(stamped(observer, HandCommand(mode=HandCommand.VELOCITY, lift_speed=0.02)))
             time.sleep(0.03)
             return bool(planner.hand_pose(arm.model.position)[2, 3] > low + 0.004)
 
@@ -233,12 +240,32 @@ def test_corrections_are_streamed_and_end_by_themselves() -> None:
         fast.twist.linear.x = 1.0
 
         def refused() -> bool:
-            twists.publish(fast)
+            twists.publish(stamped(observer, fast))
             time.sleep(0.03)
             return observer.problem("correction: got 1.000 m/s")
 
         until(refused, "a diagnosed refusal")
         assert "ServoJ" not in arm.wire.methods(at)
+
+
+def test_corrections_that_answer_old_measurements_do_not_move_it() -> None:
+    with running() as (observer, node, arm):
+        activate(node)
+        lift, twist = HandCommand(mode=HandCommand.VELOCITY, lift_speed=0.02, step=7), TwistStamped()
+        twist.twist.linear.z = 0.02
+        for topic, message, text in (
+            ("hand/command", lift, "hand command of step 7, lift: it answers measurements that are"),
+            ("arm/correction", twist, "arm correction: it answers measurements that are"),
+        ):
+            out = observer.create_publisher(type(message), topic, 1)
+
+            def refused(out: Any = out, message: Any = message, text: str = text) -> bool:
+                out.publish(stamped(observer, message, age=5.0))
+                time.sleep(0.03)
+                return observer.problem(text)
+
+            until(refused, "a diagnosed refusal")
+        assert MOTIONS.isdisjoint(arm.wire.methods())
 
 
 def test_closing_the_node_stops_the_arm() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from vnb_grasp.errors import MotionError
+from vnb_grasp.errors import HoldError, MotionError
 from vnb_hardware.arm import xml_codec
 from vnb_hardware.arm.driver import Phase
-from vnb_hardware.emulators.arm.testing import ArmRig, until
+from vnb_hardware.emulators.arm.testing import ArmRig, Running, until
 
 
 def test_a_plan_of_no_length_sends_nothing() -> None:
@@ -70,3 +70,45 @@ def test_an_arm_that_leaves_its_path_is_stopped() -> None:
         assert "left its planned path by 0.300 rad" in str(running.error)
         until(lambda: "StopMotion" in rig.emulator.wire.methods(at))
         assert rig.driver.phase is Phase.HOLD
+
+
+def being_commanded(rig: ArmRig) -> Running:
+    """Return a motion whose command the controller has heard, but not carried out yet."""
+    rig.ready()
+    rig.emulator.faults.delays["MoveJ"] = 0.2
+    running = Running(rig.driver, rig.turn())
+    until(lambda: "MoveJ" in rig.emulator.wire.methods())
+    return running
+
+
+@pytest.mark.parametrize("end", ["hold", "disconnect"])
+def test_a_motion_that_is_just_being_commanded_is_stopped_after_it_was(end: str) -> None:
+    with ArmRig() as rig:
+        running = being_commanded(rig)
+        getattr(rig.driver, end)()
+        running.join()
+        assert isinstance(running.error, HoldError)
+        assert rig.emulator.model.stopping, "the last stop comes after the motion"
+        until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
+        assert rig.emulator.wire.methods()[-2:] == ["StopMotion", "MotionQueueClear"]
+
+
+def test_a_motion_from_before_a_hold_does_not_run_after_it() -> None:
+    with ArmRig() as rig:
+        running = being_commanded(rig)
+        rig.driver.hold()
+        rig.driver.enable()
+        running.join()
+        assert isinstance(running.error, HoldError)
+        assert rig.emulator.model.stopping
+        assert rig.driver.phase is Phase.READY
+
+
+def test_nothing_is_commanded_on_hold() -> None:
+    with ArmRig() as rig:
+        plan = rig.ready().turn()
+        rig.driver.halted.set()
+        at = time.monotonic()
+        with pytest.raises(HoldError, match="before the motion began"):
+            rig.driver.run(plan, lambda: False, lambda *_: None)
+        assert "MoveJ" not in rig.emulator.wire.methods(at)

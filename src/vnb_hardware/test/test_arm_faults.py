@@ -65,7 +65,8 @@ def require_in_time(rig: ArmRig, at: float, which: Callable[[Sent], bool] = is_s
     """From the detection to the stop on the wire it took no longer than promised."""
     stop = rig.emulator.wire.wait_for(which, at, 5.0)
     assert stop is not None
-    assert stop.at - rig.driver.fault_at < HOLD_WITHIN
+    assert rig.driver.fault_at >= at
+    assert 0 <= stop.at - rig.driver.fault_at < HOLD_WITHIN
 
 
 def require_hold(rig: ArmRig) -> None:

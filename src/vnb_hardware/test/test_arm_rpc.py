@@ -167,6 +167,17 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None
             time.sleep(0.05)
 
 
+def test_a_closed_link_sends_nothing_until_it_is_opened_again() -> None:
+    with calling(answering(0)) as (rpc, controller):
+        rpc.command("Mode", 0)
+        rpc.close()
+        with pytest.raises(LinkError, match="was closed; nothing was sent"):
+            rpc.command("MoveJ", [0.0] * 6)
+        assert controller.calls == ["Mode"]
+        rpc.open()
+        rpc.command("Mode", 0)
+
+
 def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from vnb_grasp.errors import MotionError, NonFiniteError, ShapeError
 from vnb_hardware.arm.driver import Phase
-from vnb_hardware.arm.servo import _moved, require_slow
+from vnb_hardware.arm.servo import Refusals, _angle, _moved, require_slow
 from vnb_hardware.emulators.arm.testing import PATIENT, ArmRig, until
 
 UP = np.array([0.0, 0.0, 0.02])
@@ -32,6 +32,22 @@ def test_a_step_moves_and_turns_in_the_axes_of_the_world() -> None:
     moved = _moved(pose, np.array([1.0, 0, 0, 0, 0, math.pi / 2]), 1.0)
     assert_allclose(moved[:3, 3], [2, 2, 3])
     assert_allclose(moved[:3, :3], [[-1, 0, 0], [0, -1, 0], [0, 0, 1]], atol=1e-12)
+
+
+def test_the_angle_between_orientations() -> None:
+    for turn in (0.0, 0.3, -0.3, math.pi):
+        moved = _moved(np.eye(4), np.array([0, 0, 0, 0.6 * turn, 0, 0.8 * turn]), 1.0)
+        assert _angle(moved, np.eye(4)) == pytest.approx(abs(turn), abs=1e-6)
+
+
+def test_a_refusal_lasts_until_a_pause() -> None:
+    refusals, error = Refusals(), MotionError("too far")
+    refusals.require_none(None, 10.0)
+    for latest in (error, None, None):
+        with pytest.raises(MotionError, match="too far"):
+            refusals.require_none(latest, 10.0)
+    refusals.require_none(None, -1.0)
+    refusals.require_none(None, 10.0)
 
 
 def refusal(rig: ArmRig) -> bool:
@@ -66,8 +82,27 @@ def test_corrections_that_go_too_far_end_with_a_reason() -> None:
         until(lambda: "ServoMoveEnd" in rig.emulator.wire.methods())
         until(lambda: refusal(rig))
         until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
+        for _ in range(10):
+            with pytest.raises(MotionError, match=r"further than 0\.004 m"):
+                rig.driver.correct(UP, STILL)
         assert rig.planner.hand_pose(rig.emulator.model.position)[2, 3] < low + 0.006
+        assert rig.emulator.wire.methods().count("ServoMoveStart") == 1
+        rig.go(0.05)
+        rig.driver.correct(UP, STILL)
         assert rig.driver.phase is Phase.READY
+
+
+def test_corrections_that_turn_too_far_end_with_a_reason() -> None:
+    with ArmRig(replace(PATIENT, servo_turn=0.02, servo_timeout=10.0)) as rig:
+        rig.ready()
+        begin = rig.planner.hand_pose(rig.driver.state().position)
+        rig.driver.correct(STILL, np.array([0.0, 0.0, 0.2]))
+        until(lambda: "ServoMoveEnd" in rig.emulator.wire.methods())
+        until(lambda: rig.driver._servo is None or rig.driver._servo.ended)
+        with pytest.raises(MotionError, match=r"turned by more than 0\.02 rad"):
+            rig.driver.correct(STILL, np.array([0.0, 0.0, 0.2]))
+        until(lambda: np.abs(rig.emulator.model.velocity).max() == 0.0)
+        assert 0.01 < _angle(rig.planner.hand_pose(rig.emulator.model.position), begin) < 0.025
 
 
 def test_corrections_that_are_wrong_send_nothing() -> None:

@@ -150,6 +150,12 @@ def test_effort_limits_reach_the_wire(bench: Bench) -> None:
     assert bench.commands(FrameType.TORQUE)[-1][1] == bytes([2] + [128] * 6)
 
 
+@pytest.mark.parametrize(("share", "byte"), [(1e-6, 1), (0.4, 102), (1.0, 255)])
+def test_speed_limits_are_never_zero_on_the_wire(share: float, byte: int) -> None:
+    speed, _ = HandCore(HandSettings(speed=share)).limit_frames()
+    assert speed == bytes([5] + [byte] * 6)
+
+
 def test_a_gripped_object_stops_the_fingers_without_a_fault(bench: Bench) -> None:
     bench = Bench(obstacle=np.array([9, 9, 0.5, 0.5, 9, 9]))
     bench.enable()
@@ -300,6 +306,69 @@ def test_look_alikes_and_foreign_frames_change_nothing(bench: Bench) -> None:
     assert_allclose(state.q - bench.table.open, CLOSING, atol=0.05)
     assert state.foreign > 100
     assert np.isfinite(state.tactile_times).all()
+
+
+def test_old_pads_are_not_known_to_touch_and_nothing_is_dropped() -> None:
+    obstacle = np.array([9, 9, 0.5, 9, 9, 9])
+    bench = Bench(obstacle=obstacle)
+    bench.enable()
+    bench.close_fingers(2.0)
+    before = bench.core.state(bench.now)
+    assert before.contact[1] and before.tactile_known.all()
+    bench.hand.faults.drop_rows = 1.0
+    bench.run(0.3)
+    state = bench.core.state(bench.now)
+    assert not state.contact.any() and not state.tactile_known.any()
+    bench.core.hold(None, "emergency stop", bench.now)
+    assert_allclose(bench.core.state(bench.now).target, state.target)
+
+
+def test_contact_gate_stops_where_pads_are_not_known() -> None:
+    bench = Bench(HandSettings(contact_gated=True))
+    bench.enable()
+    bench.close_fingers(0.4)
+    bench.hand.faults.drop_rows = 1.0
+    bench.close_fingers(0.4)
+    before = bench.core.state(bench.now).target
+    bench.close_fingers(0.4)
+    assert_allclose(bench.core.state(bench.now).target, before)
+
+
+CLOSED = bytes([1, 0, 0, 0, 0, 0, 0])
+
+
+def test_one_position_that_cannot_be_is_not_believed_and_moves_nothing(bench: Bench) -> None:
+    bench.enable()
+    bench.run(0.1)
+    still = bench.commands()[-1][1]
+    bench.core.receive(RIGHT_ID, CLOSED, bench.now)
+    bench.core.hold(None, "emergency stop", bench.now)
+    bench.run(0.1)
+    assert {data for _, data in bench.commands()} == {still}
+    state = bench.core.state(bench.now)
+    assert_allclose(state.q, bench.table.open, atol=1e-9)
+    assert state.doubts == 1
+
+
+def test_a_position_that_is_confirmed_is_believed(bench: Bench) -> None:
+    bench.run(0.4)
+    for _ in range(2):
+        bench.now += 0.04
+        bench.core.receive(RIGHT_ID, CLOSED, bench.now)
+    state = bench.core.state(bench.now)
+    assert_allclose(state.q, bench.table.closed)
+    assert_allclose(state.qd, 0)
+    assert state.q_time == bench.now
+
+
+def test_positions_that_contradict_each_other_are_silence(bench: Bench) -> None:
+    bench.enable()
+    bench.hand.faults.silent = True
+    half = bytes([1, 128, 128, 128, 128, 128, 128])
+    for k in range(6):
+        bench.run(0.04)
+        bench.core.receive(RIGHT_ID, half if k % 2 else CLOSED, bench.now)
+    assert isinstance(bench.core.error, SilenceError)
 
 
 def test_dropped_rows_make_pads_old_not_wrong(bench: Bench) -> None:

@@ -21,7 +21,7 @@ from vnb_hardware.hand.state import Mode
 from vnb_hardware.hand.transport import BusSettings, HandBus
 
 CLOSING = np.array([0.0, 0.2, 0.4, 0.4, 0.4, 0.4])
-PATIENT = HandSettings(silence=1.5, stuck_time=3.0)
+PATIENT = HandSettings(silence=1.5, tactile_silence=1.5, stuck_time=3.0)
 """For machines that are busy with other work; when exactly a hand counts as silent is tested in test_hand_core.py."""
 
 
@@ -121,6 +121,36 @@ def test_release_leaves_the_final_frames(request: pytest.FixtureRequest) -> None
         assert r.positions()[-2:] == final
         table = r.driver.core.table
         assert_allclose(table.from_raw(tuple(final[0][1:])), r.hand.read(time.monotonic()).q, atol=0.05)
+
+
+@pytest.mark.parametrize("end", ["disable", "release"])
+def test_final_frames_come_after_what_is_just_being_sent_and_one_of_them_may_fail(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        r.closing(r.moved)
+        bus, mine = r.driver._bus, threading.current_thread()
+        assert bus is not None
+        send, on_the_way, failed = bus.send, threading.Event(), []
+
+        def slow(data: bytes) -> None:
+            if threading.current_thread() is not mine:
+                if data[0] == FrameType.POSITION and len(data) == 7:
+                    on_the_way.set()
+                    time.sleep(0.1)
+            elif not failed:
+                failed.append(data)
+                raise LinkError("the queue is full")
+            send(data)
+
+        monkeypatch.setattr(bus, "send", slow)
+        r.driver.command_velocity(CLOSING)
+        assert on_the_way.wait(10.0)
+        getattr(r.driver, end)()
+        time.sleep(0.2)
+        assert failed == r.positions()[-1:] == [r.driver.core.position_frame()]
 
 
 def test_a_silent_hand_is_refused_and_the_bus_is_free_again(request: pytest.FixtureRequest) -> None:
@@ -226,6 +256,49 @@ def test_hold_from_another_thread(request: pytest.FixtureRequest) -> None:
         assert (r.driver.state().q < 0.7).all()
 
 
+def test_one_motion_to_a_goal_at_a_time(request: pytest.FixtureRequest) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        refused: list[str] = []
+
+        def try_another(share: float) -> bool:
+            try:
+                r.driver.move_to(np.full(6, 0.1), 1.0)
+            except HoldError as error:
+                refused.append(str(error))
+            return False
+
+        r.driver.move_to(np.full(6, 0.8), 5.0, try_another)
+        assert "moving to another goal" in refused[0]
+        r.driver.move_to(np.full(6, 0.1), 0.1)
+
+
+def test_a_motion_stops_when_whoever_follows_it_fails(request: pytest.FixtureRequest) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+        with pytest.raises(ZeroDivisionError):
+            r.driver.move_to(np.full(6, 0.8), 5.0, lambda share: bool(1 / 0))
+        assert r.driver.core.servo.line is None
+        assert (r.driver.state().target < 0.7).all()
+        assert r.driver.state().mode is Mode.ENABLED
+
+
+def test_a_motion_that_another_command_ends_has_not_arrived(request: pytest.FixtureRequest) -> None:
+    with rig(request) as r:
+        r.driver.connect()
+        r.driver.enable()
+
+        def interfere(share: float) -> bool:
+            r.driver.command_velocity(np.zeros(6))
+            return True
+
+        with pytest.raises(HoldError, match="ended by another command"):
+            r.driver.move_to(np.full(6, 0.8), 5.0, interfere)
+        assert r.driver.state().mode is Mode.ENABLED
+
+
 def test_a_motion_stops_when_it_is_told_to(request: pytest.FixtureRequest) -> None:
     with rig(request) as r:
         r.driver.connect()
@@ -248,6 +321,20 @@ def test_a_bug_in_a_thread_holds_the_hand(request: pytest.FixtureRequest, monkey
         r.closing(lambda: bool(r.faults))
         assert "RuntimeError: a bug" in str(r.faults[0])
         assert r.driver.state().mode is Mode.HOLD
+
+
+def test_who_is_told_of_a_fault_may_fail(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> None:
+    with rig(request) as r:
+        r.driver._on_fault = lambda error: r.faults[0]
+        r.driver.connect()
+        r.driver.enable()
+        r.closing(r.moved)
+        r.hand.faults.switch("fault_bits")
+        r.closing(lambda: "IndexError" in caplog.text)
+        heard = len(r.hand.heard)
+        r.closing(lambda: len(r.positions(heard)) > 10)
+        assert len(set(r.positions(heard))) == 1, "the hold is sent on"
+        assert all(thread.is_alive() for thread in r.driver._threads)
 
 
 def test_what_is_refused() -> None:

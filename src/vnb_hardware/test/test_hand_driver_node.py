@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from vnb_msgs.action import MoveHand
 from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray
 
+from vnb_grasp.nodes.run import THREADS
 from vnb_hardware.emulators.hand.hand import EmulatedHand
 from vnb_hardware.emulators.hand.server import HandServer, VirtualPort
 from vnb_hardware.hand.frames import FrameType
@@ -40,7 +41,8 @@ CLOSING = [0.0, 0.2, 0.4, 0.4, 0.4, 0.4]
 @contextmanager
 def running(channel: str, **parameters: Any) -> Iterator[tuple[Any, HandDriverNode, EmulatedHand]]:
     hand = EmulatedHand()
-    given = {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5, **parameters}
+    given = {"bus.interface": "virtual", "bus.channel": channel, "driver.silence": 1.5} | parameters
+    given["driver.tactile_silence"] = 1.5
     with HandServer(hand, VirtualPort(channel)), nodes(DOMAIN, (HandDriverNode, given)) as (observer, node):
         yield observer, node, hand
 
@@ -182,6 +184,21 @@ def test_commands_that_are_none_or_too_old_do_not_move_it() -> None:
         assert_allclose(node.driver.state().target, before)
 
 
+def test_pads_that_are_silent_are_not_published() -> None:
+    with running("node-pads") as (observer, node, hand):
+        joints = observer.hear(JointState, "hand/joint_states")
+        pads = observer.hear(TactileArray, "hand/tactile")
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        until(lambda: pads and len(pads[-1].pads) == 5, "all pads")
+        hand.faults.drop_rows = 1.0
+        until(lambda: not node.driver.state().tactile_known.any(), "old pads")
+        heard, more = len(pads), len(joints) + 10
+        until(lambda: len(joints) > more, "angles, which go on")
+        assert len(pads) <= heard + 1, "one may have been under way"
+        hand.faults.drop_rows = 0.0
+        until(lambda: len(pads) > heard + 1, "pads again")
+
+
 def test_a_canceled_motion_stops() -> None:
     with running("node-cancel") as (observer, node, _hand):
         activate(node)
@@ -195,6 +212,25 @@ def test_a_canceled_motion_stops() -> None:
         assert (node.driver.state().target < np.array(0.7)).all()
 
 
+def test_many_goals_do_not_keep_the_emergency_stop_out() -> None:
+    with running("node-many") as (observer, node, _hand):
+        activate(node)
+        stop = observer.create_publisher(Bool, "emergency_stop", 1)
+        goal = MoveHand.Goal(positions=[0.8] * 6, duration=30.0)
+        handles = [observer.send(MoveHand, "hand/move", goal) for _ in range(THREADS + 2)]
+        others = [handle.get_result_async() for handle in handles[1:]]
+        until(lambda: all(other.done() for other in others), "the refusals")
+        assert {other.result().result.error_code for other in others} == {ErrorCode.HOLD}
+        assert node.driver.state().mode is Mode.ENABLED
+
+        def stopped() -> bool:
+            stop.publish(Bool(data=True))
+            time.sleep(0.03)
+            return node.driver.state().mode is Mode.HOLD
+
+        until(stopped, "the hold")
+
+
 def test_closing_the_node_leaves_the_final_frames() -> None:
     with running("node-close") as (observer, node, hand):
         activate(node)
@@ -205,6 +241,29 @@ def test_closing_the_node_leaves_the_final_frames() -> None:
         heard = len(hand.heard)
         time.sleep(0.1)
         assert len(hand.heard) == heard
+
+
+def test_a_node_that_ends_connects_and_activates_nothing() -> None:
+    with running("node-ending") as (_, node, hand):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        node.close()
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+        assert not node.enabled and not hand.heard
+
+
+def test_a_node_that_ends_while_it_connects_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running("node-late") as (_, node, hand):
+        connect = node.driver.connect
+
+        def late() -> Any:
+            node.close()
+            return connect()
+
+        monkeypatch.setattr(node.driver, "connect", late)
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        assert node.driver._bus is None
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        assert node.driver._bus is None and not hand.heard
 
 
 def test_autostart() -> None:

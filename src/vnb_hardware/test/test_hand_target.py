@@ -16,6 +16,7 @@ from vnb_hardware.hand.target import TargetServo, contact_of
 
 NONE = np.zeros(5, dtype=bool)
 START = np.full(6, 0.3)
+LIMIT = np.array([joint.speed_limit for joint in load_hand("l6_v31").actuated]) * 0.4
 
 
 def servo(**options: object) -> TargetServo:
@@ -43,7 +44,7 @@ def test_a_stream_of_commands_is_integrated_without_gaps() -> None:
     assert_allclose(made.target, START + 0.5 * 0.4, atol=1e-12)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.tuples(
@@ -55,19 +56,40 @@ def test_a_stream_of_commands_is_integrated_without_gaps() -> None:
         max_size=12,
     )
 )
-def test_targets_stay_in_range_and_near_the_fingers(story: list[tuple[list[float], list[float], float]]) -> None:
+def test_targets_stay_in_range_and_slow(story: list[tuple[list[float], list[float], float]]) -> None:
     made = servo()
     table = load_table("l6_v31")
     now = 0.0
     for velocity, measured, wait in story:
         q = np.clip(measured, table.open, table.closed)
         sent = made.set_velocity(np.array(velocity), None, now)
-        assert (np.abs(sent) <= np.array([j.speed_limit for j in load_hand("l6_v31").actuated]) * 0.4 + 1e-12).all()
+        assert (np.abs(sent) <= LIMIT + 1e-12).all()
         now += wait
-        lead = made.lead
+        before = made.target
         target = made.advance(q, NONE, now)
         assert (target >= table.open - 1e-12).all() and (target <= table.closed + 1e-12).all()
-        assert (np.abs(target - q) <= lead + 1e-12).all()
+        assert (np.abs(target - before) <= LIMIT * min(wait, 0.04) + table.resolution + 1e-12).all()
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_targets_stay_near_fingers_that_do_not_follow(way: float) -> None:
+    made = servo()
+    for k in range(100):
+        made.set_velocity(np.full(6, way * 50), None, 0.02 * k)
+        made.advance(START, NONE, 0.02 * k + 0.02)
+        assert (np.abs(made.target - START) <= made.lead + 1e-12).all()
+
+
+def test_a_wrong_angle_moves_the_targets_by_no_more_than_a_step_and_a_hold_by_no_more_than_the_lead() -> None:
+    made, closed = servo(), load_table("l6_v31").closed
+    made.advance(START, NONE, 0.02)
+    made.advance(closed, NONE, 0.04)
+    assert (made.target - START <= LIMIT * 0.02 + made._count + 1e-12).all()
+    for act in (lambda: made.freeze(closed, NONE, 0.06), lambda: made.stiffen(closed)):
+        made.rest(START, 0.06)
+        lead = made.lead
+        act()
+        assert (made.target - START <= lead + 1e-12).all()
 
 
 def test_torque_never_exceeds_the_drivers_limit() -> None:
@@ -142,8 +164,9 @@ def test_bad_commands_change_nothing(velocity: np.ndarray, torque: np.ndarray | 
 def test_goals_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="expected angles"):
         servo().follow(np.full(6, 3.0), 1.0, 0.0)
-    with pytest.raises(ConfigError, match="duration"):
-        servo().follow(START, 0.0, 0.0)
+    for duration in (0.0, 61.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="duration"):
+            servo().follow(START, duration, 0.0)
 
 
 def test_contact_threshold() -> None:
@@ -161,6 +184,7 @@ def test_contact_threshold() -> None:
         {"torque": 1.5},
         {"tactile_spacing": 0.02},
         {"silence": 0.05},
+        {"tactile_silence": 0.05},
         {"horizon": float("nan")},
         {"command_period": 0.0},
     ],

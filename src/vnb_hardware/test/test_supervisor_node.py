@@ -14,11 +14,12 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("vnb_msgs")
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.lifecycle import TransitionCallbackReturn
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from vnb_msgs.action import MoveArm
-from vnb_msgs.msg import HandCommand, PlannerStatus
+from vnb_msgs.msg import ErrorCode, HandCommand, PlannerStatus
 
 from vnb_grasp.description import load_arm
 from vnb_hardware.emulators.arm import ArmEmulator
@@ -161,6 +162,27 @@ def test_the_emergency_stop_service_reaches_both_wires_and_stays_until_released(
         time.sleep(0.5)
         assert len(r.hand.heard) == heard, "nothing moves by itself after the release"
         assert MOTIONS.isdisjoint(r.arm.wire.methods(called))
+
+
+def status(name: str, code: int) -> DiagnosticArray:
+    level = DiagnosticStatus.ERROR if code else DiagnosticStatus.OK
+    values = [KeyValue(key="error_code", value=str(code))]
+    return DiagnosticArray(status=[DiagnosticStatus(name=name, level=level, message="unplugged", values=values)])
+
+
+def test_only_who_says_when_a_fault_is_over_can_hold_the_robot_by_one() -> None:
+    alone = {"hand_deadline": 0.0, "tactile_deadline": 0.0, "arm_deadline": 0.0, "recovery": 0.0}
+    with nodes(DOMAIN, (SupervisorNode, alone)) as (_, node):
+        for name in ("/d435i_driver", "/decision"):
+            node._on_status(status(name, ErrorCode.LINK))
+        assert not node._core.check(time.monotonic()).hold
+        node._on_status(status("/arm_driver", ErrorCode.LINK))
+        assert node._core.check(time.monotonic()).reasons == ("/arm_driver: unplugged",)
+        node._on_status(status("/arm_driver: arm", ErrorCode.NONE))
+        assert not node._core.check(time.monotonic()).hold
+        node._on_status(status("/gripper: health", ErrorCode.NONE))
+        node._on_status(status("/gripper", ErrorCode.SILENCE))
+        assert node._core.check(time.monotonic()).hold
 
 
 def test_a_dead_supervisor_stops_both() -> None:

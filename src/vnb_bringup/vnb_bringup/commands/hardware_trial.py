@@ -61,7 +61,9 @@ def main(
 
     if hardware not in ROBOTS:
         raise typer.BadParameter(f"got {hardware!r}, expected one of: {', '.join(ROBOTS)}", param_hint="--hardware")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the drivers hold before this process goes
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that the drivers hold before this process goes
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     with known_names():
         _check(object_name, hand, method)
         conditions = Conditions(pose_source=pose_source)

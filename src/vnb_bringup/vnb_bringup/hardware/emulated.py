@@ -18,6 +18,7 @@ from vnb_sim_bridge.cameras.rig import CAMERAS
 EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
     "hand_driver": {
         "driver.silence": 8.0,
+        "driver.tactile_silence": 8.0,
         "driver.patience": 60.0,
         "driver.stuck_time": 12.0,
         "bus.send_timeout": 5.0,
@@ -29,6 +30,7 @@ EMULATED_DEADLINES: Mapping[str, Mapping[str, float]] = {
         "driver.timeout": 5.0,
         "driver.stall_after": 30.0,
         "driver.deviation": 0.5,
+        "command_age": 60.0,
         "driver.workspace.clearance": 0.0,  # pre-grasps of low objects come within a millimetre of the table
         "supervisor_timeout": 10.0,
     },

@@ -104,7 +104,9 @@ def spinning(context: Context, nodes: Iterable[VnbNode]) -> Iterator[None]:
 
 
 def run_node(make: Callable[[], VnbNode], arguments: Sequence[str] | None = None) -> int:
-    """Run one node as this process until SIGINT or SIGTERM.
+    """Run one node as this process until SIGINT, SIGTERM or SIGHUP, the end of its terminal.
+
+    Who started it with SIGHUP ignored (nohup) has it run on.
 
     Returns:
         The exit status: 0 after a signal, 1 if the node could not start.
@@ -112,12 +114,18 @@ def run_node(make: Callable[[], VnbNode], arguments: Sequence[str] | None = None
     return run_nodes([make], arguments)
 
 
+def _end_by_signal(ended: threading.Event) -> None:
+    """Set ``ended`` when a signal says that this process is no longer wanted."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: ended.set())
+
+
 def run_nodes(makes: Sequence[Callable[[], VnbNode]], arguments: Sequence[str] | None = None) -> int:
     """Run several nodes as this process; see :func:`run_node`."""
     torch.set_num_threads(1)  # the parts share the machine, and one thread gives the same sums everywhere
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    _end_by_signal(ended)
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[VnbNode] = []
     try:

@@ -68,10 +68,14 @@ class ClearanceCheck:
         arm: The arm with its mount.
         hand: The hand on it.
         workspace: Table and box.
+
+    Attributes:
+        slack: By how much the real arm's points may be elsewhere than the description's [m]; added to the clearance.
     """
 
     def __init__(self, arm: ArmDescription, hand: HandDescription, workspace: Workspace) -> None:
         self.workspace = workspace
+        self.slack = 0.0
         self._arm, self._hand = ArmKinematics(arm), HandKinematics(hand)
         self._actuated = len(hand.actuated)
         moving = arm.links[_FIXED_LINKS:]
@@ -116,7 +120,7 @@ class ClearanceCheck:
         """
         samples = refine(path, _STEP)
         margin = _MARGIN if len(samples) > 1 else 0.0
-        wanted = self.workspace.clearance + margin
+        wanted = self.workspace.clearance + self.slack + margin
         allowed = np.minimum(wanted, self.distances(samples[:1], hand)[0] - 1e-6)
         worst, found = 0.0, ""
         for begin in range(0, len(samples), _BLOCK):

@@ -11,6 +11,9 @@ from vnb_hardware.arm.clearance import Workspace
 from vnb_hardware.arm.controller import TEXT_PORT
 from vnb_hardware.arm.stream import PORTS, STREAMS
 
+_MOST_TURN = 3.0
+"""Turns are told apart up to half a turn only [rad]."""
+
 
 @dataclass(frozen=True)
 class ArmConfig:
@@ -33,6 +36,7 @@ class ArmConfig:
         servo_period: Time between two streamed targets, 0.001 to 0.016 [s].
         servo_speed: Largest speed of a streamed correction [m/s].
         servo_reach: Largest way of a streamed correction from where it began [m].
+        servo_turn: Largest turn of a streamed correction from where it began, less than half a turn [rad].
         servo_timeout: Silence of whoever corrects after which the stream ends and the arm holds [s].
         workspace: Table and box that planned paths are checked against.
     """
@@ -52,6 +56,7 @@ class ArmConfig:
     servo_period: float = 0.016
     servo_speed: float = 0.05
     servo_reach: float = 0.05
+    servo_turn: float = 0.5
     servo_timeout: float = 0.15
     workspace: Workspace = field(default_factory=Workspace)
 
@@ -76,11 +81,14 @@ class ArmConfig:
             "deviation",
             "servo_speed",
             "servo_reach",
+            "servo_turn",
             "servo_timeout",
         ):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{name}: got {value}, expected a finite number above 0")
+        if self.servo_turn > _MOST_TURN:
+            raise ConfigError(f"servo_turn: got {self.servo_turn} rad, expected at most {_MOST_TURN} rad")
 
     @property
     def state_port(self) -> int:

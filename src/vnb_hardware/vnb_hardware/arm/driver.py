@@ -17,27 +17,26 @@ import numpy as np
 
 from vnb_grasp.description import ArmDescription, HandDescription
 from vnb_grasp.errors import DeviceFaultError, HardwareError, HoldError, LinkError, SilenceError, VnbError
-from vnb_hardware.arm.agreement import JOINTS_TOLERANCE, require_agreement
+from vnb_hardware.arm.agreement import require_agreement
 from vnb_hardware.arm.clearance import ClearanceCheck
 from vnb_hardware.arm.config import ArmConfig
 from vnb_hardware.arm.controller import Controller, Identity
+from vnb_hardware.arm.enabling import STILL, reset, switch_on, why_not_ready
 from vnb_hardware.arm.execution import run_plan
 from vnb_hardware.arm.kinematics import DhKinematics, DhParameters
 from vnb_hardware.arm.limits import JointLimits
 from vnb_hardware.arm.path import interpolate
 from vnb_hardware.arm.planning import MotionPlan, MotionPlanner
-from vnb_hardware.arm.servo import ServoSession, require_slow
+from vnb_hardware.arm.servo import Refusals, ServoSession, require_slow
 from vnb_hardware.arm.state import AUTO_MODE, ArmState
-from vnb_hardware.arm.stopper import OnFault, Stopper
+from vnb_hardware.arm.stopper import OnFault, Stopper, insist
 from vnb_hardware.arm.stream import STREAMS, StateStream, StreamCounters
-from vnb_hardware.arm.units import Array
+from vnb_hardware.arm.units import MILLIMETRES, Array
 
 Feedback = Callable[[float, Array], None]
 
-_STILL = 0.01
-_ENABLE_TIME = 3.0
 _STOP_TIME = 0.5
-_POLL = 0.01
+_LAST_STOP = 1.0
 
 
 class Phase(Enum):
@@ -82,7 +81,10 @@ class ArmDriver:
         _warm_up(self._check, np.array(arm.home), self.hand_posture)
         self._lock = threading.RLock()
         self._moving = threading.Lock()
+        self._motion_ends = self.config.timeout + _STOP_TIME  # a halted one: a call that is under way, and the stop
         self._phase = Phase.CLOSED
+        self._holds = 0
+        self._fault_at = 0.0
         self._fault: VnbError | None = None
         self._lost = False
         self._armed = False
@@ -91,6 +93,7 @@ class ArmDriver:
         self._controller: Controller | None = None
         self._stream: StateStream | None = None
         self._servo: ServoSession | None = None
+        self._refusals = Refusals()
         self._stopper: Stopper | None = None
 
     # --- what is known --------------------------------------------------------------------------------------------
@@ -107,8 +110,8 @@ class ArmDriver:
 
     @property
     def fault_at(self) -> float:
-        """When the latest fault was detected, on the monotonic clock [s]; 0 if none was."""
-        return self._stopper.asked_at if self._stopper is not None else 0.0
+        """When the fault that put the arm on hold was detected, on the monotonic clock [s]; 0 if none was."""
+        return self._fault_at
 
     @property
     def counters(self) -> StreamCounters:
@@ -160,7 +163,7 @@ class ArmDriver:
             self.identity = self._controller.open()
             self._stream.open()
             self._learn(self._controller)
-        except VnbError:
+        except BaseException:
             self._close()
             raise
         with self._lock:
@@ -169,18 +172,31 @@ class ArmDriver:
         return self.identity
 
     def disconnect(self) -> None:
-        """Stop the arm if it may be moving, and close all connections. The drives stay on and hold the arm."""
+        """Stop the arm if it may be moving, and close all connections. The drives stay on and hold the arm.
+
+        A motion that is just being commanded may be carried out after the first stop, since the two go different ways;
+        so its end is waited for, and the last command is a stop.
+
+        Raises:
+            LinkError: If no way of stopping worked for a second; the connections are closed then, too.
+        """
         with self._lock:
             if self._phase is Phase.CLOSED:
                 return
             self._phase = Phase.CLOSED
+            self._holds += 1
             self.halted.set()
         with contextlib.suppress(VnbError):
             self._send_stop()
-        if self._stopper is not None:
-            self._stopper.close(2 * _STOP_TIME)
         self._end_servo()
-        self._close()
+        if self._moving.acquire(timeout=self._motion_ends):
+            self._moving.release()
+        try:
+            insist(self._send_stop, _LAST_STOP)
+        finally:
+            if self._stopper is not None:
+                self._stopper.close(2 * _STOP_TIME)
+            self._close()
 
     def _close(self) -> None:
         if self._stream is not None:
@@ -191,7 +207,9 @@ class ArmDriver:
 
     def _learn(self, controller: Controller) -> None:
         state = self.state()
-        kinematics = DhKinematics(DhParameters.compensated(controller.dh_compensation()))
+        compensation = controller.dh_compensation()
+        kinematics = DhKinematics(DhParameters.compensated(compensation))
+        self._check.slack = float(np.abs(compensation).sum()) / MILLIMETRES  # it computes with the nominal lengths
         require_agreement(kinematics, state, controller.joint_positions())
         limits = JointLimits.of(self.arm).tightened(controller.soft_limits())
         self.planner = MotionPlanner(self.arm, self._check, self.config, kinematics, limits)
@@ -205,26 +223,28 @@ class ArmDriver:
             LinkError: If the link was lost since :meth:`connect`.
             DeviceFaultError: If the controller reports a fault, or does not enable.
             HardwareError: If the arm moved while it was enabled.
+            HoldError: If the motion before has not ended yet, or the arm was put on hold meanwhile.
         """
-        controller = self._require_link()
+        controller, holds = self._require_link(), self._holds
         self._end_servo()
         state = self.state()
         if state.faults:
             raise DeviceFaultError(f"arm: {'; '.join(state.faults)}: cure that, reset the errors, then enable")
-        self._armed = True
-        controller.stop()
-        controller.set_automatic()
-        controller.enable()
-        ready = self._await(lambda s: s.enabled and s.mode == AUTO_MODE and s.speed < _STILL, _ENABLE_TIME)
-        if ready is None:
-            raise DeviceFaultError(
-                f"arm: drives are not on and in automatic mode after {_ENABLE_TIME} s; see the pendant"
-            )
-        moved = float(np.abs(ready.position - state.position).max())
-        if moved > JOINTS_TOLERANCE:
-            controller.stop()
-            raise HardwareError(f"arm: moved by {moved:.3f} rad while it was enabled; it is on hold")
+        if not self._moving.acquire(timeout=self._motion_ends):
+            raise HoldError("arm: the motion before has not ended yet; enable again")
+        try:
+            self._armed = True
+            self._refusals.forget()
+            switch_on(controller, self.state)
+            self._take_motions(holds)
+        finally:
+            self._moving.release()
+
+    def _take_motions(self, holds: int) -> None:
+        """Be ready, unless somebody held or disconnected the arm since there were ``holds`` holds."""
         with self._lock:
+            if self._holds != holds:
+                raise HoldError(f"arm: put on hold while it was enabled ({self._fault}); enable it again")
             if self._lost:
                 raise LinkError("arm: the link was lost while it was enabled; disconnect and connect again")
             self._fault, self._phase = None, Phase.READY
@@ -237,9 +257,7 @@ class ArmDriver:
             LinkError: If the link was lost since :meth:`connect`.
             DeviceFaultError: If a fault remains.
         """
-        self._require_link().reset_errors()
-        if self._await(lambda s: not s.faults, 1.0) is None:
-            raise DeviceFaultError(f"arm: after the reset: {'; '.join(self.state().faults)}")
+        reset(self._require_link(), self.state)
 
     def hold(self, reason: VnbError | None = None) -> None:
         """Send the stop now and refuse motion until enabled again; returns when the stop has been sent.
@@ -257,6 +275,7 @@ class ArmDriver:
                 return
             self._fault = self._fault or reason or HoldError("arm: put on hold")
             self._phase, self._held_at = Phase.HOLD, time.monotonic()
+            self._holds += 1
             self.halted.set()
         try:
             self._send_stop()
@@ -279,6 +298,7 @@ class ArmDriver:
             raise HoldError("arm: another motion is running; wait for its result or cancel it")
         try:
             controller = self._require_ready()
+            self._refusals.forget()
             return run_plan(self, controller, plan, canceled, feedback)
         finally:
             self._moving.release()
@@ -292,16 +312,14 @@ class ArmDriver:
 
         Raises:
             HoldError: If the arm is on hold or a motion is running.
-            MotionError: If the correction is too fast.
+            MotionError: If the correction is too fast, or the stream went too far and has not paused since.
         """
-        controller = self._require_ready()
         velocity = require_slow(linear, angular, self.config.servo_speed)
         with self._lock:
-            session = self._servo
+            controller, session = self._require_ready(), self._servo
             if session is None or session.ended:
                 self._end_servo()
-                if session is not None and session.refusal is not None:
-                    raise session.refusal
+                self._refusals.require_none(None if session is None else session.refusal, self.config.servo_timeout)
                 if not self._moving.acquire(blocking=False):
                     raise HoldError("arm: a motion is running; no correction is taken")
                 session = self._servo = ServoSession(self, controller, self._moving.release)
@@ -315,16 +333,25 @@ class ArmDriver:
 
     def trip(self, error: VnbError) -> None:
         """Put the arm on hold for ``error``, from any thread; the stop is sent by the thread that waits for it."""
+        detected = time.monotonic()
         with self._lock:
             if self._phase not in (Phase.CONNECTED, Phase.READY, Phase.HOLD):
                 self._fault = self._fault or error
                 return
             first = self._phase is not Phase.HOLD
+            self._fault_at = detected if first else self._fault_at
             self._fault = self._fault or error
             self.halted.set()
             if first or isinstance(error, LinkError | SilenceError):
                 self._phase, self._held_at = Phase.HOLD, time.monotonic()
                 self._ask_for_stop(error)
+
+    def stop_again(self) -> None:
+        """Stop an arm on hold once more, for a motion that was commanded before; never fails."""
+        try:
+            self._send_stop()
+        except VnbError as error:
+            self._ask_for_stop(error)
 
     def _ask_for_stop(self, error: VnbError) -> None:
         if self._stopper is not None:
@@ -338,18 +365,15 @@ class ArmDriver:
             self._require_still(state)
         if self._phase is not Phase.READY:
             return
-        if state.faults:
-            self.trip(DeviceFaultError(f"arm: {'; '.join(state.faults)}: cure it, reset the errors, enable again"))
-        elif not state.enabled:
-            self.trip(DeviceFaultError("arm: the drives were switched off; enable again"))
-        elif state.mode != AUTO_MODE:
-            self.trip(HoldError("arm: switched to manual mode at the pendant; enable again"))
+        why = why_not_ready(state)
+        if why is not None:
+            self.trip(why)
 
     def _require_still(self, state: ArmState) -> None:
         """Stop again if the arm moves on hold: a command whose answer never came may have been carried out late."""
         moving = not state.motion_done and state.enabled and state.mode == AUTO_MODE
         late = time.monotonic() - self._held_at > _STOP_TIME
-        if self._armed and moving and state.speed > _STILL and late:
+        if self._armed and moving and state.speed > STILL and late:
             self._held_at = time.monotonic()
             self._ask_for_stop(HoldError("arm: it moves although it is on hold; stopped again"))
 
@@ -376,15 +400,6 @@ class ArmDriver:
         if self._phase is not Phase.READY or controller is None:
             raise HoldError(f"arm: {self._phase.value}, {self._fault or 'not enabled'}; enable it first")
         return controller
-
-    def _await(self, condition: Callable[[ArmState], bool], timeout: float) -> ArmState | None:
-        begin = time.monotonic()
-        while time.monotonic() < begin + timeout:
-            state = self.state()
-            if state.received > begin and condition(state):
-                return state
-            time.sleep(_POLL)
-        return None
 
     def _end_servo(self) -> None:
         session, self._servo = self._servo, None

@@ -42,6 +42,8 @@ def run_plan(
     if np.abs(plan.goal - begin.position).max() < _NOTHING:
         feedback(1.0, begin.position)
         return begin.position
+    if driver.halted.is_set():
+        raise driver.fault or HoldError("arm: put on hold before the motion began")
     sent = time.monotonic()
     try:
         if plan.linear:
@@ -52,11 +54,14 @@ def run_plan(
         raise  # refused in good order: nothing runs
     except VnbError as error:
         driver.trip(error)  # a missing answer does not say that nothing runs
+        driver.stop_again()
         raise
     try:
         return _Watch(driver, controller, plan, sent).follow(canceled, feedback)
     except BaseException as error:
-        if not driver.halted.is_set():  # it runs, and nobody watches it any more
+        if driver.halted.is_set():  # the stop went another way than the motion, and may have come before it
+            driver.stop_again()
+        else:  # it runs, and nobody watches it any more
             driver.trip(error if isinstance(error, VnbError) else HardwareError(f"arm: motion unwatched: {error!r}"))
         raise
 

@@ -67,6 +67,7 @@ class ControllerRpc:
         self.host, self.port, self.timeout = host, port, timeout
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
+        self._closed = False
 
     def command(self, method: str, *arguments: Any) -> None:
         """Call a method that answers with a code; raises the error of a code that is not 0, or as :meth:`call`."""
@@ -99,10 +100,13 @@ class ControllerRpc:
         Raises:
             SilenceError: If the answer did not come in time. The controller may have carried the call out.
             LinkError: If the connection cannot be made, breaks, or carries nonsense. The same holds.
+                After :meth:`close`, too: then nothing is sent.
             DeviceFaultError: If the controller refused the call.
         """
         body = xml_codec.dump_call(method, arguments)
         with self._lock:
+            if self._closed:
+                raise LinkError(f"{method}: the link to {self.host}:{self.port} was closed; nothing was sent")
             deadline = time.monotonic() + self.timeout
             try:
                 return self._exchange(method, body, deadline)
@@ -123,6 +127,7 @@ class ControllerRpc:
     def open(self) -> None:
         """Connect now, so that a later call does not have to; raises :class:`LinkError` or :class:`SilenceError`."""
         with self._lock:
+            self._closed = False
             try:
                 self._connected(time.monotonic() + self.timeout)
             except TimeoutError as error:
@@ -135,8 +140,9 @@ class ControllerRpc:
                 ) from error
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; calls are refused until it is opened again."""
         with self._lock:
+            self._closed = True
             self._close()
 
     def _close(self) -> None:

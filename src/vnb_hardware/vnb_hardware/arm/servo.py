@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _TURN_SPEED = 0.3
 _TRACKING = 0.1
+_AGAIN = "pause before the next"
 
 
 def require_slow(linear: Array, angular: Array, limit: float) -> Array:
@@ -43,6 +45,36 @@ def require_slow(linear: Array, angular: Array, limit: float) -> Array:
             f"correction: got {speed:.3f} m/s and {turn:.3f} rad/s, expected at most {limit} and {_TURN_SPEED}"
         )
     return velocity
+
+
+class Refusals:
+    """Keeps refusing corrections that went too far: a stream that goes on must not begin anew from where it ended."""
+
+    def __init__(self) -> None:
+        self._refusal: MotionError | None = None
+        self._asked = 0.0
+
+    def require_none(self, latest: MotionError | None, pause: float) -> None:
+        """Raise why the last stream was ended, until nobody has asked for ``pause`` [s].
+
+        Args:
+            latest: Why the stream before this request was ended, if a limit did; raised in any case.
+            pause: Time between two requests from which on they are no longer one stream [s].
+
+        Raises:
+            MotionError: The refusal.
+        """
+        asked, self._asked = self._asked, time.monotonic()
+        if latest is not None:
+            self._refusal = latest
+        elif self._asked - asked > pause:
+            self._refusal = None
+        if self._refusal is not None:
+            raise self._refusal
+
+    def forget(self) -> None:
+        """Take corrections again."""
+        self._refusal = None
 
 
 class ServoSession:
@@ -115,13 +147,20 @@ class ServoSession:
             self._controller.servo(q, config.servo_period)  # the first target is the measured pose
             pose = _moved(pose, velocity, config.servo_period)
             if np.linalg.norm(pose[:3, 3] - origin[:3, 3]) > config.servo_reach:
-                raise MotionError(f"correction: further than {config.servo_reach} m from where it began")
+                raise MotionError(f"correction: further than {config.servo_reach} m from where it began; {_AGAIN}")
+            if _angle(pose, origin) > config.servo_turn:
+                raise MotionError(f"correction: turned by more than {config.servo_turn} rad since it began; {_AGAIN}")
             q = planner.servo_step(q, planner.flange_of(pose), self._driver.hand_posture, config.servo_period)
             lag = float(np.abs(self._driver.state().position - q).max())
             if lag > _TRACKING:
                 raise DeviceFaultError(f"correction: the arm is {lag:.3f} rad behind its target")
             due = max(due + config.servo_period, time.monotonic())
             self._closing.wait(max(due - time.monotonic(), 0.0))
+
+
+def _angle(pose: Array, origin: Array) -> float:
+    """Return the angle between two orientations, 0 to pi [rad]."""
+    return math.acos(min(max((float(np.sum(pose[:3, :3] * origin[:3, :3])) - 1) / 2, -1.0), 1.0))
 
 
 def _moved(pose: Array, velocity: Array, period: float) -> Array:

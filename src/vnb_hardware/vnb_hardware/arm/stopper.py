@@ -14,20 +14,28 @@ OnFault = Callable[[VnbError], None]
 _AGAIN = 0.1
 
 
+def insist(stop: Callable[[], None], patience: float) -> None:
+    """Send the stop until it is confirmed; after ``patience`` [s] the last attempt's :class:`VnbError` is raised."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return stop()
+        except VnbError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_AGAIN)
+
+
 class Stopper:
     """Waits for faults; stops, tells, and stops again where the stop did not get through. Used once.
 
     Args:
         stop: Sends the stop, which unlike a motion may be repeated; raises :class:`VnbError` if it is not confirmed.
         tell: Called with each fault, after the first stop; None tells nobody.
-
-    Attributes:
-        asked_at: When the latest fault came, on the monotonic clock [s].
     """
 
     def __init__(self, stop: Callable[[], None], tell: OnFault | None) -> None:
         self._stop, self._tell = stop, tell
-        self.asked_at = 0.0
         self._faults: list[VnbError] = []
         self._closing = False
         self._wake = threading.Condition()
@@ -37,7 +45,6 @@ class Stopper:
     def ask(self, error: VnbError) -> None:
         """Stop because of ``error``, from any thread; returns at once."""
         with self._wake:
-            self.asked_at = time.monotonic()
             self._faults.append(error)
             self._wake.notify_all()
 
@@ -67,6 +74,8 @@ class Stopper:
             self._stop()
         except VnbError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a mistake in the way to stop must not end the trying
+            return LinkError(f"the stop failed: {type(error).__name__}: {error}")
         return None
 
     def _say(self, error: VnbError) -> None:

@@ -25,6 +25,8 @@ FULL_CURRENT = 1400.0
 _BYTE = 255
 _NO_MOTION = 2.0
 """Counts that a stuck joint may seem to move."""
+_ROUNDING = 4.0
+"""Counts by which two positions may differ beside what the motors can move."""
 _HEALTH = (FrameType.CURRENT, FrameType.FAULT, FrameType.CURRENT, FrameType.TEMPERATURE)
 """Questions about the motors in turn; the current comes twice because stuck joints are told by it."""
 
@@ -54,6 +56,9 @@ class HandCore:
         self._q = self.table.open.copy()
         self._qd = np.zeros(len(ACTUATED_JOINTS))
         self._q_time = -np.inf
+        self._full_speed = np.array([joint.speed_limit for joint in self.hand.actuated])
+        self._doubted: tuple[Array, float] | None = None
+        self._doubts = 0
         self._tactile = TactileAssembler(settings.tactile_assembly == "whole")
         self._temperature = np.full(len(ACTUATED_JOINTS), np.nan)
         self._current = np.full(len(ACTUATED_JOINTS), np.nan)
@@ -92,10 +97,7 @@ class HandCore:
 
     def _take_values(self, reply: SixValues, now: float) -> None:
         if reply.type == FrameType.POSITION:
-            q, age = self.table.from_raw(reply.values), now - self._q_time
-            if self.raw is not None and age > 0:
-                self._qd = (q - self._q) / age if age < self.settings.silence else np.zeros_like(q)
-            self._q, self._q_time, self.raw = q, now, reply.values
+            self._take_position(reply.values, now)
         elif reply.type == FrameType.TEMPERATURE:
             self._temperature = reorder(reply.values)
         elif reply.type == FrameType.CURRENT:
@@ -103,6 +105,26 @@ class HandCore:
         elif reply.type == FrameType.FAULT:
             self._faults = reorder(reply.values).astype(np.int64)
             self._fault_time = now
+
+    def _take_position(self, raw: tuple[int, ...], now: float) -> None:
+        """Take a position that the fingers can have reached; another one only if the next one agrees with it."""
+        q, before, then = self.table.from_raw(raw), self._q, self._q_time
+        if self.raw is not None and not self._reachable(q, before, now - then):
+            doubted, self._doubted = self._doubted, (q, now)
+            if doubted is None or not self._reachable(q, doubted[0], now - doubted[1]):
+                self._doubts += 1
+                return
+            before, then = doubted
+        age = now - then
+        if self.raw is not None and age > 0:
+            self._qd = (q - before) / age if age < self.settings.silence else np.zeros_like(q)
+        self._q, self._q_time, self.raw, self._doubted = q, now, raw, None
+
+    def _reachable(self, q: Array, before: Array, age: float) -> bool:
+        """Whether the fingers can have moved from ``before`` to ``q``, at their full speed, between two answers."""
+        period = self.settings.position_period
+        way = self._full_speed * min(max(age, period), 2 * period) + _ROUNDING * self.table.resolution
+        return bool((np.abs(q - before) <= way).all())
 
     # --- to the hand --------------------------------------------------------------------------------------------------
 
@@ -136,7 +158,7 @@ class HandCore:
 
     def _command_frames(self, now: float) -> list[bytes]:
         if self.mode is Mode.ENABLED:
-            self.servo.advance(self._q, self.contact(), now)
+            self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)
             if not self._stiff and self.servo.line is None and now - self._commanded > self.settings.stiffen_after:
                 self.servo.stiffen(self._q)
                 self._stiff = True
@@ -166,7 +188,7 @@ class HandCore:
 
     def limit_frames(self) -> tuple[bytes, bytes]:
         """Return the frames that set speed and torque limits."""
-        speed = (round(self.settings.speed * _BYTE),) * len(ACTUATED_JOINTS)
+        speed = (max(round(self.settings.speed * _BYTE), 1),) * len(ACTUATED_JOINTS)  # what 0 means is not known
         self._sent_torque = self._raw_torque()
         return frames.command(FrameType.SPEED, speed), frames.command(FrameType.TORQUE, self._sent_torque)
 
@@ -201,7 +223,7 @@ class HandCore:
     def command_velocity(self, velocity: Array, torque: Array | None, now: float) -> Array:
         """Move for one horizon; see :meth:`TargetServo.set_velocity`. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
-        self.servo.advance(self._q, self.contact(), now)  # what is left of the command before
+        self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)  # what is left of the command before
         sent = self.servo.set_velocity(velocity, torque, now)
         self._commanded, self._stiff = now, False
         return sent
@@ -209,7 +231,7 @@ class HandCore:
     def command_stop(self, now: float) -> None:
         """Keep the present targets, as a command does that says so. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
-        self.servo.advance(self._q, self.contact(), now)
+        self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)
         self.servo.stop(now)
         self._commanded, self._stiff = now, False
 
@@ -233,8 +255,8 @@ class HandCore:
     def hold(self, error: HardwareError | None, reason: str, now: float) -> None:
         """Stop at once and refuse commands; the hold frame is the next thing sent. The first reason is kept.
 
-        Fingers that touch something keep their targets, so that what is held is not dropped; the others stop where they
-        are. A hand that was never enabled is only listened to: nothing is sent.
+        Fingers that touch something, or whose pads do not say so, keep their targets, so that what is held is not
+        dropped; the others stop where they are. A hand that was never enabled is only listened to: nothing is sent.
         """
         if self.mode is Mode.LISTENING:
             self.reason = self.reason or reason
@@ -242,7 +264,7 @@ class HandCore:
             return
         if self.mode is Mode.HOLD:
             return
-        self.servo.freeze(self._q if self.fresh(now) else None, self._touch(), now)
+        self.servo.freeze(self._q if self.fresh(now) else None, self._touch(now) | ~self._felt(now), now)
         self.mode, self.error, self.reason = Mode.HOLD, error, reason
         self.held_at = now
         self._urgent.append(self.position_frame())
@@ -263,12 +285,17 @@ class HandCore:
         """Return whether the pose and the fault bits both came after ``start``."""
         return bool(self._q_time > start and self._fault_time > start)
 
-    def contact(self) -> Flags:
-        """Return which fingers are in contact (5,)."""
-        return contact_of(self._tactile.sums(), self.settings.contact_threshold)
+    def contact(self, now: float) -> Flags:
+        """Return which fingers are known to be in contact (5,)."""
+        return contact_of(self._tactile.sums(), self.settings.contact_threshold) & self._felt(now)
 
-    def _touch(self) -> Flags:
-        return contact_of(self._tactile.sums(), self.settings.touch_threshold)
+    def _touch(self, now: float) -> Flags:
+        return contact_of(self._tactile.sums(), self.settings.touch_threshold) & self._felt(now)
+
+    def _felt(self, now: float) -> Flags:
+        """Return whose pads (5,) have answered lately; old readings tell nothing."""
+        felt: Flags = now - self._tactile.times <= self.settings.tactile_silence
+        return felt
 
     def state(self, now: float) -> HandState:
         """Return what is known."""
@@ -284,12 +311,14 @@ class HandCore:
             torque_limit=self.servo.torque.copy(),
             tactile=self._tactile.matrices.copy(),
             tactile_times=self._tactile.times.copy(),
-            contact=self.contact(),
+            tactile_known=self._felt(now),
+            contact=self.contact(now),
             temperature=self._temperature.copy(),
             current=self._current.copy(),
             faults=self._faults.copy(),
             warnings=tuple(self._warnings(now)),
             foreign=self._foreign,
+            doubts=self._doubts,
             dropped_rows=self._tactile.dropped,
         )
 
@@ -324,7 +353,7 @@ class HandCore:
 
     def _stuck(self, now: float) -> str:
         """Return which joint does not follow, neither touching anything nor drawing current; empty if none."""
-        idle = ~(self._current >= self.settings.stuck_current) & ~self._touch()[FINGER_OF_JOINT]
+        idle = ~(self._current >= self.settings.stuck_current) & ~self._touch(now)[FINGER_OF_JOINT]
         moved = np.abs(self._q - self._behind_at) > _NO_MOTION * self.table.resolution
         behind = self.servo.behind(self._q) & idle & ~np.isnan(self._current)
         fresh = behind & (moved | np.isinf(self._behind_since))
@@ -346,9 +375,9 @@ class HandCore:
                 result.append(f"the motor of {name} is at {degrees:.0f} degC")
         if self.mode is Mode.ENABLED and now - self._commanded > self.settings.command_timeout:
             result.append(f"commands are stale: the last one came {now - self._commanded:.1f} s ago; the fingers hold")
-        late = now - self._tactile.times > 5 * self.settings.tactile_period
+        late = ~self._felt(now)
         started = self._listening_since is not None and now - self._listening_since > 1.0
         if started and late.any():
             names = ", ".join(np.array(FINGERS)[late].tolist())
-            result.append(f"no tactile readings of {names} for {5 * self.settings.tactile_period:.2f} s")
+            result.append(f"no tactile readings of {names} for {self.settings.tactile_silence:.2f} s")
         return result

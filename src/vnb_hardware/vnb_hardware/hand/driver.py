@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from vnb_hardware.hand.core import HandCore
 from vnb_hardware.hand.frames import FrameType
 from vnb_hardware.hand.settings import HandSettings
 from vnb_hardware.hand.state import HandState, Identity, Mode
-from vnb_hardware.hand.target import Array
+from vnb_hardware.hand.target import Array, Line
 
 OnFault = Callable[[HardwareError], None]
 
@@ -23,6 +25,7 @@ ANSWER_TIME = 0.5
 """How long the hand may take at least to say where it stands, and whether it is well [s]."""
 _IDENTITY_TIME = 0.2
 _PAUSE = 0.002
+_TURN = 0.0005
 _LONGEST_SLEEP = 0.02
 _RETRY = 0.02
 _JOIN = 2.0
@@ -70,6 +73,8 @@ class HandDriver:
         self._clock = clock
         self._lock = threading.RLock()
         self._transition = threading.Lock()
+        self._moving = threading.Lock()
+        self._sending = threading.Lock()  # held from the choice of frames to their way out; taken before the other lock
         self._core = HandCore(self.settings)
         self._bus: Bus | None = None
         self._ending = threading.Event()
@@ -132,7 +137,7 @@ class HandDriver:
         """
         with self._transition:
             bus = self._require_bus()
-            with self._lock:
+            with self._sending, self._lock:
                 self._core.listen(self._clock())
             self._told = None
             self._await_answers("enabling")
@@ -165,20 +170,21 @@ class HandDriver:
             self._close()
 
     def _final(self) -> None:
-        """Send the final frames if anything was ever commanded."""
+        """Send the final frames if anything was ever commanded, after whatever is just being sent."""
         with self._lock:
             enabled = self._core.mode is not Mode.LISTENING
             self._core.hold(None, "ending", self._clock())
-            data = self._core.position_frame()
-            self._core.listen(self._clock())
-        if not enabled or self._bus is None:
-            return
-        for _ in range(2):
-            try:
-                self._bus.send(data)
-            except LinkError:  # a dead bus carries no last words; the hand keeps its last position by itself
+        with self._sending:
+            with self._lock:
+                data = self._core.position_frame()
+                self._core.listen(self._clock())
+            if not enabled or self._bus is None:
                 return
-            time.sleep(0.01)
+            for _ in range(2):
+                # A dead bus carries no last words, and the hand keeps its last position by itself; a busy one may.
+                with contextlib.suppress(LinkError):
+                    self._bus.send(data)
+                time.sleep(0.01)
 
     def _close(self) -> None:
         self._ending.set()
@@ -229,29 +235,48 @@ class HandDriver:
             on_progress: Called with the share of the way; false stops the fingers where they are and ends the motion.
 
         Raises:
-            HoldError: If the hand is not enabled, or goes on hold on the way.
-            VnbError: If the goal is none.
+            HoldError: If the hand is not enabled, goes on hold or gets another command on the way, or another motion to
+                a goal is running.
+            VnbError: If the goal is none. Whatever ``on_progress`` raises is passed on, after the fingers were stopped.
         """
+        if not self._moving.acquire(blocking=False):
+            raise HoldError("the hand is moving to another goal; wait for its result or cancel it")
+        try:
+            return self._move_to(goal, duration, on_progress)
+        finally:
+            self._moving.release()
+
+    def _move_to(self, goal: Array, duration: float, on_progress: Callable[[float], bool]) -> Array:
         with self._lock:
             self._core.command_line(goal, duration, self._clock())
             line = self._core.servo.line
         if line is None:
             raise HardwareError("the motion ended before it began; send it again")
+        try:
+            self._watch(line, on_progress)
+        finally:  # whatever ended it: nobody watches it any more
+            with self._lock:
+                if self._core.mode is Mode.ENABLED and self._core.servo.line is line:
+                    self._core.command_stop(self._clock())
+                reached = self._core.servo.target.copy()
+        return reached
+
+    def _watch(self, line: Line, on_progress: Callable[[float], bool]) -> None:
+        """Return when the line's goal is reached, its time is over or ``on_progress`` says no."""
         latest = line.begin + self.settings.patience * (line.end - line.begin)
         while True:
             time.sleep(_LONGEST_SLEEP)
-            now, state = self._clock(), self.state()
+            with self._lock:
+                now, state, present = self._clock(), self.state(), self._core.servo.line
             if state.mode is not Mode.ENABLED:
                 self._core._require_enabled()
-            arrived = bool((np.abs(state.q - goal) < np.maximum(2 * self._core.table.resolution, 0.02)).all())
+            if present is not line:
+                raise HoldError("the hand's motion to its goal was ended by another command")
+            arrived = bool((np.abs(state.q - line.goal) < np.maximum(2 * self._core.table.resolution, 0.02)).all())
             if (now >= line.end and arrived) or now >= latest:
-                break
+                return
             if not on_progress(min((now - line.begin) / (line.end - line.begin), 1.0)):
-                break
-        with self._lock:
-            if self._core.mode is Mode.ENABLED and self._core.servo.line is line:
-                self._core.command_stop(self._clock())
-            return self._core.servo.target.copy()
+                return
 
     def hold(self, error: HardwareError | None, reason: str) -> None:
         """Stop at once; commands are refused until the hand is enabled again. Never waits for a transition."""
@@ -305,7 +330,10 @@ class HandDriver:
             news = error is not None and error is not self._told
             self._told = error
         if news and error is not None and self._on_fault is not None:
-            self._on_fault(error)
+            try:
+                self._on_fault(error)
+            except Exception:  # whoever listens must not end a thread that holds the hand
+                logging.getLogger(__name__).exception("hand: whoever is told of faults failed")
 
     def _receive_once(self) -> None:
         bus = self._bus
@@ -319,16 +347,19 @@ class HandDriver:
 
     def _send_once(self) -> None:
         self._wake.clear()
-        with self._lock:
-            batch = self._core.poll(self._clock())
-            due = self._core.next_due()
-        bus = self._bus
-        if bus is not None:
-            for data in batch:
-                bus.send(data)
+        with self._sending:
+            with self._lock:
+                batch = self._core.poll(self._clock())
+                due = self._core.next_due()
+            bus = self._bus
+            if bus is not None:
+                for data in batch:
+                    bus.send(data)
         wait = min(due - self._clock(), _LONGEST_SLEEP)
         if wait > 0:
             self._wake.wait(wait)
+        else:
+            time.sleep(_TURN)  # where sending takes longer than its period, the final frames still get their turn
 
     # --- asking -------------------------------------------------------------------------------------------------------
 

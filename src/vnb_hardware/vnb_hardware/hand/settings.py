@@ -35,9 +35,10 @@ class HandSettings:
             servo's answer to a position error, and with the full torque limit.
         patience: How many times its duration a motion to a goal may take before a joint is taken to be blocked.
         silence: Time without an answer after which the hand is taken for dead [s].
+        tactile_silence: Age from which on a pad's readings are not known any more [s].
         touch_threshold: Sum of a finger's taxels from which on it touches something, and keeps its target on a hold.
         contact_threshold: Sum of a finger's taxels from which on it is in contact.
-        contact_gated: Closing velocities of fingers in contact are ignored.
+        contact_gated: Closing velocities of fingers in contact are ignored, and of those whose pads are not known.
         overdrive: How far a target may run ahead of the measured angle beside what the torque limit takes [rad].
         hot: Motor temperature at which the driver warns [degC].
         too_hot: Motor temperature at which the hand goes on hold [degC].
@@ -61,6 +62,7 @@ class HandSettings:
     stiffen_after: float = 0.3
     patience: float = 3.0
     silence: float = 0.15
+    tactile_silence: float = 0.2
     touch_threshold: int = 30
     contact_threshold: int = 300
     contact_gated: bool = False
@@ -92,11 +94,13 @@ class HandSettings:
             )
         if self.patience < 1:
             raise ConfigError(f"patience: got {self.patience}, expected at least 1: a motion takes its duration")
-        if self.silence < 2 * self.position_period:
-            raise ConfigError(
-                f"silence: got {self.silence} s, expected at least two position periods, "
-                f"{2 * self.position_period} s: one lost answer is no silence"
-            )
+        for name, what in (("silence", "position"), ("tactile_silence", "tactile")):
+            least = 2 * getattr(self, f"{what}_period")
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"{name}: got {getattr(self, name)} s, expected at least two {what} periods, {least} s: one lost "
+                    "answer is no silence"
+                )
 
     @property
     def hand_id(self) -> int:

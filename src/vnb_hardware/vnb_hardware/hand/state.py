@@ -38,12 +38,14 @@ class HandState:
         torque_limit: (6,) [N m].
         tactile: Matrices (5, 12, 6), bytes.
         tactile_times: When each came (5,).
-        contact: Per finger (5,).
+        tactile_known: Per finger (5,), whether its matrix is young enough to count.
+        contact: Per finger (5,); false where it is not known.
         temperature: (6,) [degC]; NaN = not known yet.
         current: (6,) [mA]; NaN = not known yet.
         faults: Fault bits (6,).
         warnings: What is not right but no reason to hold, for people.
         foreign: Frames heard that were no replies of this hand.
+        doubts: Positions that were not believed, since the fingers cannot have come there.
         dropped_rows: Tactile rows that could not be used.
     """
 
@@ -58,12 +60,14 @@ class HandState:
     torque_limit: Array
     tactile: NDArray[np.uint8]
     tactile_times: Array
+    tactile_known: Flags
     contact: Flags
     temperature: Array
     current: Array
     faults: NDArray[np.int64]
     warnings: tuple[str, ...]
     foreign: int
+    doubts: int
     dropped_rows: int
 
 

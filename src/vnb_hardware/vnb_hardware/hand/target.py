@@ -19,6 +19,9 @@ JOINTS = 6
 FINGER_OF_JOINT = np.array([0, 0, 1, 2, 3, 4])
 """Finger of each actuated joint: the thumb has two."""
 
+_LONGEST = 60.0
+"""Longest motion to a goal [s]: more is a mistake, and would keep whoever waits for it."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -40,7 +43,8 @@ class TargetServo:
 
     Targets stay within the range of the joint table, and within the lead of the measured angle: what the torque limit
     takes at the servo's stiffness, plus a margin, plus what the finger moves while a measurement is under way. More
-    would only wind up, and would be run through at once when the way comes free.
+    would only wind up, and would be run through at once when the way comes free. Whatever is measured or commanded,
+    they go no faster than the speed limit, so that a wrong measurement does not throw the fingers.
     """
 
     def __init__(self, hand: HandDescription, table: JointTable, settings: HandSettings) -> None:
@@ -48,6 +52,7 @@ class TargetServo:
         self._low, self._high = table.open, table.closed
         self._kp = hand.servo.kp
         self._speed = np.array([joint.speed_limit for joint in hand.actuated]) * settings.speed
+        self._count = table.resolution
         self.full_torque = np.array([joint.torque_limit for joint in hand.actuated])
         self.most_torque = self.full_torque * settings.torque
         self.torque = self.most_torque.copy()
@@ -89,7 +94,8 @@ class TargetServo:
             now: Time.
         """
         if q is not None:
-            self.target = np.where(contact[FINGER_OF_JOINT], self.target, np.clip(q, self._low, self._high))
+            still = np.clip(self._near(q), self._low, self._high)
+            self.target = np.where(contact[FINGER_OF_JOINT], self.target, still)
         self.stop(now)
 
     def stiffen(self, q: Array) -> None:
@@ -99,7 +105,7 @@ class TargetServo:
         out. ``q`` are the measured angles (6,) [rad].
         """
         give = self.torque / self._kp
-        self.target = np.clip(q + np.clip(self.target - q, -give, give), self._low, self._high)
+        self.target = np.clip(self._near(q + np.clip(self.target - q, -give, give)), self._low, self._high)
         self.torque = self.most_torque.copy()
 
     def set_velocity(self, velocity: Array, torque: Array | None, now: float) -> Array:
@@ -132,14 +138,14 @@ class TargetServo:
         self._last, self._until = now, now + duration
 
     def follow(self, goal: Array, duration: float, now: float) -> None:
-        """Go to ``goal`` in a straight line in ``duration`` [s], or as fast as the speed limit allows.
+        """Go to ``goal`` in a straight line in ``duration`` [s], at most a minute, or as fast as the limit allows.
 
         Raises:
             ShapeError, NonFiniteError, ConfigError: If goal or duration are none, or the goal is out of range.
         """
         _check("goal", goal)
-        if not (np.isfinite(duration) and duration > 0):
-            raise ConfigError(f"hand motion: got a duration of {duration} s, expected more than 0")
+        if not 0 < duration <= _LONGEST:
+            raise ConfigError(f"hand motion: got a duration of {duration} s, expected more than 0, at most {_LONGEST}")
         slack = 1e-6
         if (goal < self._low - slack).any() or (goal > self._high + slack).any():
             raise ConfigError(
@@ -153,11 +159,11 @@ class TargetServo:
         self._line = Line(self.target.copy(), goal.copy(), now, now + duration)
 
     def advance(self, q: Array, contact: Flags, now: float) -> Array:
-        """Move the targets on to ``now`` and return them.
+        """Move the targets on to ``now`` and return them; a late call is a pause, not a jump.
 
         Args:
             q: Measured angles.
-            contact: Per finger (5,); closing is gated by it if the settings say so.
+            contact: Per finger (5,), in contact or not known; closing is gated by it if the settings say so.
             now: Time.
         """
         if self._line is not None:
@@ -169,11 +175,18 @@ class TargetServo:
             wanted = self.target + self._velocity * lasted
             if now >= self._until:
                 self._velocity = np.zeros(JOINTS)
+        longest = max(self._settings.horizon, self._settings.command_period)
+        reach = self._speed * min(max(now - self._last, 0.0), longest) + self._count
         self._last = now
         if self._settings.contact_gated:
             wanted = np.where(contact[FINGER_OF_JOINT], np.minimum(wanted, self.target), wanted)
-        self.target = np.clip(np.clip(wanted, q - self.lead, q + self.lead), self._low, self._high)
+        wanted = np.clip(wanted, q - self.lead, q + self.lead)
+        self.target = np.clip(np.clip(wanted, self.target - reach, self.target + reach), self._low, self._high)
         return self.target
+
+    def _near(self, wanted: Array) -> Array:
+        """Return the targets nearest to ``wanted`` within the lead of the present ones."""
+        return np.clip(wanted, self.target - self.lead, self.target + self.lead)
 
     def behind(self, q: Array) -> Flags:
         """Return which joints (6,) are so far behind their targets that these wait for them."""

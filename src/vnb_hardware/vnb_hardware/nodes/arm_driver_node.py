@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,9 @@ from vnb_hardware.arm.planning import MotionPlan
 from vnb_hardware.arm.units import Array
 from vnb_hardware.nodes.arm_messages import arm_joint_state, arm_status, correction
 from vnb_hardware.nodes.device import DeviceNode
+from vnb_hardware.nodes.messages import require_young
+
+Velocities = tuple[Array, Array]
 
 _DIAGNOSE_EVERY = 1.0
 
@@ -43,6 +47,9 @@ class ArmDriverConfig:
     driver: ArmConfig = field(default_factory=ArmConfig)
     hand: str = parameter("l6_v31", "hand variant on the arm, for the clearance to table and workspace box")
     publish_period: float = parameter(0.02, "time between two publications of the joints [s]", 0.005, 1.0)
+    command_age: float = parameter(
+        1.0, "age of the measurement that a correction answers beyond which it is refused [s]; 0 = any", 0.0, 60.0
+    )
     supervisor_timeout: float = parameter(0.0, "silence of the supervisor that means hold [s]; 0 = none", 0.0, 10.0)
     autostart: str = parameter("no", "transitions at start: no, configure or activate")
 
@@ -162,14 +169,17 @@ class ArmDriverNode(DeviceNode):
         return plan(start, pose, hand, scale, duration)
 
     def _on_correction(self, message: TwistStamped) -> None:
-        self._correct(lambda: correction(message))
+        self._correct(message, "arm correction", lambda: correction(message))
 
     def _on_hand_command(self, message: HandCommand) -> None:
         if message.mode == HandCommand.VELOCITY and message.lift_speed > 0:
-            self._correct(lambda: (np.array([0.0, 0.0, message.lift_speed]), np.zeros(3)))
+            what = f"hand command of step {message.step}, lift"
+            self._correct(message, what, lambda: (np.array([0.0, 0.0, message.lift_speed]), np.zeros(3)))
 
-    def _correct(self, velocities: Any) -> None:
+    def _correct(self, message: TwistStamped | HandCommand, what: str, velocities: Callable[[], Velocities]) -> None:
         try:
+            now = self.get_clock().now().nanoseconds / 1e9
+            require_young(message.header.stamp, now, self.config.command_age, what)
             self.driver.correct(*velocities())
         except VnbError as error:
             if time.monotonic() - self._refused_at > _DIAGNOSE_EVERY:  # not every one of a stream

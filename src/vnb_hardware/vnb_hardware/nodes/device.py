@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -40,8 +41,9 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
     ========== =========== ======================================================================
 
     An error in a hook is logged and diagnosed, and the transition fails. ``release`` also runs on shutdown, after a
-    failed ``connect`` and when the node closes. ``hold`` also runs when one of these happens, after which the device
-    refuses motion until it is deactivated and activated again, so that nothing comes back into motion by itself:
+    failed ``connect`` and when the node closes, after which nothing connects or activates any more. ``hold`` also runs
+    when one of these happens, after which the device refuses motion until it is deactivated and activated again, so
+    that nothing comes back into motion by itself:
 
     - ``emergency_stop`` (std_msgs/Bool) says true; activation is refused until it says false,
     - ``safety/hold`` (std_msgs/Bool), the supervisor's heartbeat, says true,
@@ -56,6 +58,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
         VnbNode.__init__(self, name, **options)
         LifecycleNodeMixin.__init__(self, callback_group=MutuallyExclusiveCallbackGroup())
         self._enabled = False
+        self._leaving = threading.Event()
         self._stop_pressed = False
         self._timeout = 0.0
         self._supervisor_seen = time.monotonic()
@@ -119,7 +122,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect; a failure leaves nothing open."""
-        return self._transit(self.connect, self.release)
+        return self._transit(self._connect, self.release)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Enable motion, unless the emergency stop is pressed or the supervisor objects."""
@@ -155,6 +158,15 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
                 undo()
         return TransitionCallbackReturn.FAILURE
 
+    def _connect(self) -> None:
+        self._require_going_on()
+        self.connect()
+        self._require_going_on()  # the end may have come meanwhile, and found nothing to release
+
+    def _require_going_on(self) -> None:
+        if self._leaving.is_set():
+            raise HoldError("the node is ending; nothing is connected or activated any more")
+
     def _enable(self) -> None:
         self._require_safe()
         self.enable()
@@ -166,6 +178,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
             raise
 
     def _require_safe(self) -> None:
+        self._require_going_on()
         if self._stop_pressed:
             raise HoldError("the emergency stop is pressed: release it (emergency_stop: false), then activate")
         if self._timeout > 0 and self._supervisor_says_hold:
@@ -205,6 +218,7 @@ class DeviceNode(LifecycleNodeMixin, VnbNode, ABC):
     def close(self) -> None:
         """See :class:`VnbNode`; releases the device, which leaves its documented final state."""
         if not self.closing.is_set():
+            self._leaving.set()  # first: a transition may be waiting its turn
             with self.border():
                 self.release()
         super().close()

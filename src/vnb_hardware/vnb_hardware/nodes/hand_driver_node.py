@@ -24,7 +24,7 @@ from vnb_grasp.errors import ConfigError, HardwareError, HoldError
 from vnb_grasp.nodes import qos
 from vnb_grasp.nodes.action_server import RESULT_TIMEOUT
 from vnb_grasp.nodes.base import Canceled, fill
-from vnb_grasp.nodes.conversions import in_order, seconds
+from vnb_grasp.nodes.conversions import in_order
 from vnb_grasp.nodes.parameters import declare, parameter
 from vnb_grasp.nodes.run import run_node
 from vnb_hardware.hand.driver import Bus, HandDriver
@@ -130,15 +130,12 @@ class HandDriverNode(DeviceNode):
                 self._note_refusal(error)
 
     def _command(self, message: HandCommand) -> None:
-        age = self.get_clock().now().nanoseconds / 1e9 - seconds(message.header.stamp)
         if message.mode == HandCommand.HOLD:
             self.driver.command_stop()
-        elif self.config.command_age and age > self.config.command_age:
-            raise HardwareError(
-                f"hand command of step {message.step}: it answers measurements that are {age:.2f} s old, the limit is "
-                f"{self.config.command_age} s; the fingers hold"
-            )
-        elif message.mode == HandCommand.VELOCITY:
+            return
+        now, what = self.get_clock().now().nanoseconds / 1e9, f"hand command of step {message.step}"
+        messages.require_young(message.header.stamp, now, self.config.command_age, what)
+        if message.mode == HandCommand.VELOCITY:
             self.driver.command_velocity(messages.velocities(message), messages.effort_limits(message))
         elif message.mode == HandCommand.OPEN:
             self.driver.command_open()
@@ -196,7 +193,9 @@ class HandDriverNode(DeviceNode):
             hand = self.driver.core.hand
             self._target_out.publish(messages.hand_target(state, stamp))
             self._joints_out.publish(messages.hand_joint_state(state, hand, stamp))
-            self._tactile_out.publish(messages.tactile_array(state, stamp))
+            tactile = messages.tactile_array(state, stamp)
+            if tactile.pads:  # silence says that there are none, and is what the supervisor watches for
+                self._tactile_out.publish(tactile)
 
     def _diagnose_hand(self) -> None:
         if not self._connected:

@@ -12,7 +12,8 @@ from sensor_msgs.msg import JointState
 from vnb_msgs.msg import ErrorCode, HandCommand, TactileArray, TactilePad
 
 from vnb_grasp.description import ACTUATED_JOINTS, FINGERS, HandDescription
-from vnb_grasp.nodes.conversions import header, in_order, joint_state
+from vnb_grasp.errors import HardwareError
+from vnb_grasp.nodes.conversions import header, in_order, joint_state, seconds
 from vnb_hardware.hand.state import HandState, Mode
 
 Array = NDArray[np.float64]
@@ -30,14 +31,33 @@ def hand_target(state: HandState, stamp: Time) -> JointState:
 
 
 def tactile_array(state: HandState, stamp: Time) -> TactileArray:
-    """Return the pads that ever answered."""
+    """Return the pads that have answered lately; none if none has."""
     rows, columns = state.tactile.shape[1:]
     pads = [
         TactilePad(finger=finger, rows=rows, columns=columns, taxels=array.array("B", pad.tobytes()))
-        for finger, pad, time in zip(FINGERS, state.tactile, state.tactile_times.tolist(), strict=True)
-        if time > -np.inf
+        for finger, pad, known in zip(FINGERS, state.tactile, state.tactile_known.tolist(), strict=True)
+        if known
     ]
     return TactileArray(header=header(stamp), pads=pads)
+
+
+def require_young(stamp: Time, now: float, limit: float, what: str) -> None:
+    """Refuse a command that answers old measurements.
+
+    Args:
+        stamp: Of the measurements.
+        now: ROS time [s].
+        limit: Largest age [s]; 0 = any.
+        what: For the message.
+
+    Raises:
+        HardwareError: If they are older.
+    """
+    age = now - seconds(stamp)
+    if limit and age > limit:
+        raise HardwareError(
+            f"{what}: it answers measurements that are {age:.2f} s old, the limit is {limit} s; it is not obeyed"
+        )
 
 
 def velocities(message: HandCommand) -> Array:
@@ -74,6 +94,7 @@ def hand_status(state: HandState, name: str) -> DiagnosticStatus:
         "tactile_age_s": round(float(state.time - state.tactile_times.min()), 3),
         "dropped_rows": state.dropped_rows,
         "foreign_frames": state.foreign,
+        "doubted_positions": state.doubts,
     }
     for joint, degrees, current, faults in zip(
         ACTUATED_JOINTS, state.temperature.tolist(), state.current.tolist(), state.faults.tolist(), strict=True

@@ -26,6 +26,9 @@ from vnb_hardware.safety.supervisor import Supervisor, Verdict
 DEVICE_FAULTS = frozenset({ErrorCode.LINK, ErrorCode.SILENCE, ErrorCode.DEVICE_FAULT})
 """Error codes of a device's status that put the others on hold, too."""
 
+_DRIVERS = frozenset({"hand_driver", "arm_driver"})
+"""Nodes that say periodically how they are, and so when a fault is over."""
+
 _ENDED = frozenset({PlannerStatus.DONE, PlannerStatus.FAILED, PlannerStatus.HOLD, PlannerStatus.IDLE})
 
 
@@ -61,6 +64,7 @@ class SupervisorNode(VnbNode):
         always = {name: deadline for name, deadline in watched.items() if deadline}
         self._core = Supervisor(always, working, time.monotonic(), config.recovery)
         self._verdict = Verdict(True, ("starting",))
+        self._reporting: set[str] = set()
         self._hold_out = self.create_publisher(Bool, SUPERVISOR, qos.COMMAND)
         self._stop_out = self.create_publisher(Bool, EMERGENCY_STOP, qos.COMMAND)
         group = MutuallyExclusiveCallbackGroup()  # the core is not thread-safe, and need not be
@@ -90,10 +94,17 @@ class SupervisorNode(VnbNode):
             self._core.beat("planner/status", now)
 
     def _on_status(self, message: DiagnosticArray) -> None:
-        """A device's faults hold the others; its periodic status, whose name has a colon, says when they are over."""
+        """A device's faults hold the others; its periodic status, whose name has a colon, says when they are over.
+
+        Who has no such status cannot say so, and its faults would last for ever: they are its own affair.
+        """
         for status in message.status:
             node, _, part = status.name.partition(":")
             code = next((int(v.value) for v in status.values if v.key == "error_code" and v.value.isdecimal()), 0)
+            if part:
+                self._reporting.add(node)
+            elif node not in self._reporting and node.rpartition("/")[2] not in _DRIVERS:
+                continue
             if status.level == DiagnosticStatus.ERROR and code in DEVICE_FAULTS:
                 self._core.fault(node, status.message)
                 self._beat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -62,7 +63,8 @@ class ArmRig:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.driver.disconnect()
+        with contextlib.suppress(VnbError):  # after a fault that lets no stop through
+            self.driver.disconnect()
         self.emulator.close()
 
     def ready(self) -> ArmRig:
