@@ -22,6 +22,7 @@ pytest.importorskip("vnb_msgs")
 
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String, UInt64
@@ -39,6 +40,8 @@ from vnb_grasp.errors import BagError
 from vnb_grasp.nodes import qos
 
 pytestmark = pytest.mark.ros
+
+BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @contextmanager
@@ -118,11 +121,8 @@ def test_topics_are_chosen_and_those_that_never_came_are_told(
 
 
 def test_a_best_effort_publisher_beside_a_reliable_one_is_heard(tmp_path: Path) -> None:
-    from rclpy.qos import QoSProfile, ReliabilityPolicy
-
     def prepare(node: Node) -> list[Any]:
-        unreliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-        return [node.create_publisher(String, "note", 10), node.create_publisher(String, "note", unreliable)]
+        return [node.create_publisher(String, "note", 10), node.create_publisher(String, "note", BEST_EFFORT)]
 
     def act(publishers: list[Any]) -> None:
         for publisher in publishers:
@@ -132,6 +132,31 @@ def test_a_best_effort_publisher_beside_a_reliable_one_is_heard(tmp_path: Path) 
     assert len(found) == 2
     (topic,) = (topic for topic in info.topics if topic.name == "/note")
     assert sorted(offer.reliability for offer in topic.qos) == ["best_effort", "reliable"]
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [(qos.LATCHED, QoSProfile(depth=10)), (QoSProfile(depth=10), BEST_EFFORT)],
+    ids=["volatile", "best_effort"],
+)
+def test_a_publisher_that_joins_later_and_offers_less_is_heard(
+    first: QoSProfile, later: QoSProfile, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with own_domain() as domain, talker(domain) as node:
+        one = node.create_publisher(String, "note", first)
+        with recording(tmp_path / "bag", domain):
+            until(lambda: one.get_subscription_count() > 0, "the recorder", 60.0)
+            one.publish(String(data="one"))
+            assert one.wait_for_all_acked()
+            other = node.create_publisher(String, "note", later)
+            until(lambda: other.get_subscription_count() > 0, "the recorder to hear the other", 60.0)
+            until(lambda: one.get_subscription_count() > 0, "the recorder to hear both", 60.0)
+            other.publish(String(data="other"))
+    with BagReader(tmp_path / "bag") as bag:
+        assert [m.data for m in bag.messages(["/note"])] == [serialize_message(String(data=t)) for t in ("one", "other")]
+        offers = {(offer.reliability, offer.durability) for offer in bag.topics["/note"].qos}
+    assert offers == {(p.reliability.name.lower(), p.durability.name.lower()) for p in (first, later)}
+    assert "joined" in capfd.readouterr().err
 
 
 def test_files_are_split_by_size(tmp_path: Path) -> None:

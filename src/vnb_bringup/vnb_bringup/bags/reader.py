@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -64,7 +64,7 @@ class BagReader:
         except BaseException:
             self.close()
             raise
-        self._take_hashes(told)
+        self._take_told(told)
         self.info = told or self._survey(custom)
 
     def _add(self, path: Path, custom: dict[str, str]) -> None:
@@ -77,12 +77,14 @@ class BagReader:
         for name, definition in file.definitions.items():
             self.definitions.setdefault(name, definition)
 
-    def _take_hashes(self, told: BagInfo | None) -> None:
-        """Take over type hashes that only ``metadata.yaml`` has."""
+    def _take_told(self, told: BagInfo | None) -> None:
+        """Take over what only ``metadata.yaml`` has: offers of publishers that came later, and some type hashes."""
         for topic in told.topics if told else ():
+            if topic.qos and topic.name in self.topics:
+                self.topics[topic.name] = replace(self.topics[topic.name], qos=topic.qos)
             known = self.definitions.get(topic.type)
             if known is not None and not known.type_hash and topic.type_hash:
-                self.definitions[topic.type] = Definition(known.name, known.text, topic.type_hash)
+                self.definitions[topic.type] = replace(known, type_hash=topic.type_hash)
 
     def _survey(self, custom: dict[str, str]) -> BagInfo:
         """Count what the files hold, where nothing tells."""

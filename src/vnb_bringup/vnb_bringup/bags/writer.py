@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,7 +68,7 @@ class BagWriter:
         return output
 
     def add_topic(self, topic: Topic, definition: Definition) -> None:
-        """Announce a topic before its first message; again is nothing.
+        """Announce a topic before its first message; again only tells other offers, which ``metadata.yaml`` then has.
 
         Raises:
             BagError: If a topic of that name has another type.
@@ -76,6 +77,7 @@ class BagWriter:
         if known is not None:
             if known[0].type != topic.type:
                 raise BagError(f"topic {topic.name}: got type {topic.type}, but it was recorded with {known[0].type}")
+            self._topics[topic.name] = (replace(known[0], qos=topic.qos), known[1])
             return
         self._topics[topic.name] = (topic, definition)
         self._counts[topic.name] = 0
