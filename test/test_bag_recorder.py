@@ -153,7 +153,9 @@ def test_a_publisher_that_joins_later_and_offers_less_is_heard(
             until(lambda: one.get_subscription_count() > 0, "the recorder to hear both", 60.0)
             other.publish(String(data="other"))
     with BagReader(tmp_path / "bag") as bag:
-        assert [m.data for m in bag.messages(["/note"])] == [serialize_message(String(data=t)) for t in ("one", "other")]
+        assert [m.data for m in bag.messages(["/note"])] == [
+            serialize_message(String(data=t)) for t in ("one", "other")
+        ]
         offers = {(offer.reliability, offer.durability) for offer in bag.topics["/note"].qos}
     assert offers == {(p.reliability.name.lower(), p.durability.name.lower()) for p in (first, later)}
     assert "joined" in capfd.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from vnb_bringup.bags.testing import texts, write_bag
+from vnb_bringup.bags.writer import BagWriter
 from vnb_bringup.cli import main
 
 MANUAL = Path(__file__).resolve().parents[3] / "docs" / "bags.md"
@@ -56,6 +57,20 @@ def test_an_unfinished_bag_is_told_and_recovered(tmp_path: Path, capsys: pytest.
     assert "was not closed" in message and f"`./vnb bag recover {bag}`" in message
     assert told(capsys, "bag", "recover", str(bag)) == (0, "")
     assert told(capsys, "bag", "info", str(bag)) == (0, "")
+
+
+def test_a_bag_that_is_still_being_written_is_told_and_not_recovered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = tmp_path / "bag"
+    writer = BagWriter(bag)
+    status, message = told(capsys, "bag", "info", str(bag))
+    assert status == 0
+    assert "still being written" in message and "recover" not in message
+    status, message = told(capsys, "bag", "recover", str(bag))
+    assert status == 1
+    assert "still being written; end the recorder first" in message
+    assert writer.close().count == 0
 
 
 @pytest.mark.parametrize(

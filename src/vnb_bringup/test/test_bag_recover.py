@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from vnb_bringup.bags.lock import is_being_written
 from vnb_bringup.bags.reader import BagReader
 from vnb_bringup.bags.recover import recover
-from vnb_bringup.bags.testing import START, Written, kept, read_bag, texts, write_bag
+from vnb_bringup.bags.storage import STORAGES
+from vnb_bringup.bags.testing import START, TOPICS, Written, kept, read_bag, texts, write_bag
+from vnb_bringup.bags.writer import BagWriter
 from vnb_grasp.errors import BagError
 
 KILLED = """
@@ -68,6 +71,22 @@ def test_a_recovered_bag_is_a_whole_one_for_everybody(orphan: tuple[Path, str]) 
     with rosbag2.Reader(bag) as reader:
         assert [bytes(data) for _, _, data in reader.messages()] == [data for *_, data in before]
     assert recover(bag) == info
+
+
+@pytest.mark.parametrize("storage", list(STORAGES))
+def test_a_bag_that_is_still_being_written_is_not_mended(storage: str, tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag", storage) as writer:
+        writer.add_topic(*TOPICS[1])
+        for number, (topic, received, published, data) in enumerate(texts(20)):
+            if number == 10:
+                writer.flush()
+                assert is_being_written(tmp_path / "bag")
+                with pytest.raises(BagError, match="still being written; end the recorder first"):
+                    recover(tmp_path / "bag")
+            writer.write(topic, received, data, published)
+    assert not is_being_written(tmp_path / "bag")
+    assert recover(tmp_path / "bag").count == 20
+    assert read_bag(tmp_path / "bag") == [kept(message, storage) for message in texts(20)]
 
 
 def many(count: int = 300) -> list[Written]:

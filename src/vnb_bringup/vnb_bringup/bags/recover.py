@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vnb_bringup.bags import metadata
+from vnb_bringup.bags.lock import FolderLock
 from vnb_bringup.bags.metadata import BagInfo
 from vnb_bringup.bags.reader import BagReader, storage_files
 from vnb_bringup.bags.storage import STORAGES, Input
@@ -19,10 +20,18 @@ def recover(folder: Path) -> BagInfo:
     metadata.
 
     Raises:
-        BagError: If the folder holds no bag, or a file is none of a bag.
+        BagError: If the folder holds no bag, the bag is still being written, or a file is none of a bag.
     """
     if not folder.is_dir():
         raise BagError(f"bag {folder}: expected the folder of a bag")
+    lock = FolderLock(folder)
+    try:
+        return _recover(folder)
+    finally:
+        lock.close()
+
+
+def _recover(folder: Path) -> BagInfo:
     files = storage_files(folder)
     if not files:
         raise BagError(f"bag {folder}: holds no storage file, there is nothing to recover")

@@ -143,13 +143,17 @@ def _recover(path: Path) -> None:
 
 
 def _open(path: Path) -> BagReader:
+    from vnb_bringup.bags.lock import is_being_written
     from vnb_bringup.bags.reader import BagReader
 
     bag = BagReader(path)
-    if not bag.complete:
+    folder = path if path.is_dir() else path.parent
+    if not bag.complete and is_being_written(folder):
+        typer.echo(f"vnb: {path} is still being written: taken as far as it goes now.", err=True)
+    elif not bag.complete:
         typer.echo(
-            f"vnb: {path} was not closed, its recorder was killed or still runs: taken as far as it goes. "
-            f"`./vnb bag recover {path}` makes it a whole bag for other tools.",
+            f"vnb: {path} was not closed, its recorder was killed: taken as far as it goes. "
+            f"`./vnb bag recover {folder}` makes it a whole bag for other tools.",
             err=True,
         )
     return bag
