@@ -71,6 +71,7 @@ def test_a_recovered_bag_is_a_whole_one_for_everybody(orphan: tuple[Path, str]) 
     with rosbag2.Reader(bag) as reader:
         assert [bytes(data) for _, _, data in reader.messages()] == [data for *_, data in before]
     assert recover(bag) == info
+    assert sorted(path.name for path in bag.iterdir()) == sorted(["metadata.yaml", *(file.path for file in info.files)])
 
 
 @pytest.mark.parametrize("storage", list(STORAGES))
@@ -87,6 +88,28 @@ def test_a_bag_that_is_still_being_written_is_not_mended(storage: str, tmp_path:
     assert not is_being_written(tmp_path / "bag")
     assert recover(tmp_path / "bag").count == 20
     assert read_bag(tmp_path / "bag") == [kept(message, storage) for message in texts(20)]
+
+
+@pytest.mark.parametrize("storage", list(STORAGES))
+def test_reading_a_bag_that_is_being_written_does_not_hold_up_its_writer(storage: str, tmp_path: Path) -> None:
+    writer = BagWriter(tmp_path / "bag", storage)
+    writer.add_topic(*TOPICS[1])
+    expected = [kept(message, storage) for message in texts(600)]
+    for count, (topic, received, published, data) in enumerate(texts(300)):
+        writer.write(topic, received, data, published)
+        if count == 200:
+            writer.flush()
+    with BagReader(tmp_path / "bag") as reader:
+        found = reader.messages()
+        first = next(found)
+        assert (first.topic, first.time, first.published, first.data) == expected[0]
+        for topic, received, published, data in texts(600)[300:]:
+            writer.write(topic, received, data, published)
+            writer.flush()
+        writer.close()
+        assert len(list(found)) >= 200
+    assert read_bag(tmp_path / "bag") == expected
+    assert len(list((tmp_path / "bag").iterdir())) == 2
 
 
 def many(count: int = 300) -> list[Written]:

@@ -31,7 +31,7 @@ _OLDEST, _NEWEST = 3, 4
 
 class Sqlite3Output:
     """An SQLite file that is being written. A flush commits; what was committed survives this process. Nothing is
-    compressed.
+    compressed. Until it is closed a write-ahead log lies beside it, so that readers do not lock the writer out.
     """
 
     def __init__(self, path: Path, custom: Mapping[str, str], compress: bool = True) -> None:
@@ -40,6 +40,7 @@ class Sqlite3Output:
         try:
             self._db = sqlite3.connect(path, check_same_thread=False)
             self._db.executescript(_TABLES)
+            self._db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error as error:
             raise BagError(f"{path}: cannot be written ({error}); give another folder") from error
         self._path = path
@@ -90,11 +91,22 @@ class Sqlite3Output:
         """See :class:`vnb_bringup.bags.storage.Output`."""
         self._store_metadata(metadata)
         self._db.commit()
+        _end_log(self._db)
         self._db.close()
 
     def _store_metadata(self, text: str) -> None:
         self._db.execute("DELETE FROM metadata")
         self._db.execute("INSERT INTO metadata(metadata_version, metadata) VALUES (?, ?)", (VERSION, text))
+
+
+def _end_log(db: sqlite3.Connection) -> None:
+    """Make one file of the database and its log, unless somebody reads it: then the last reader to close it does."""
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        db.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
 
 
 class Sqlite3File:
@@ -107,7 +119,7 @@ class Sqlite3File:
     """
 
     def __init__(self, path: Path) -> None:
-        self.complete = True
+        self.complete = not path.with_name(path.name + "-wal").exists()
         self._path = path
         self.topics: dict[str, Topic] = {}
         self.definitions: dict[str, Definition] = {}
@@ -178,7 +190,7 @@ class Sqlite3File:
 
     @staticmethod
     def mend(path: Path) -> None:
-        """Roll back what was not committed.
+        """Roll back what was not committed, and make one file of the database and its log.
 
         Raises:
             BagError: If the database is damaged beyond that.
@@ -186,6 +198,7 @@ class Sqlite3File:
         file = Sqlite3File(path)
         try:
             problem = file._db.execute("PRAGMA integrity_check").fetchone()[0]
+            _end_log(file._db)
         except sqlite3.Error as error:
             problem = str(error)
         finally:
