@@ -112,6 +112,18 @@ def test_a_trial_on_devices_is_not_run_again(tmp_path: Path) -> None:
         _ = given.holding
 
 
+def test_a_trial_that_cannot_be_run_again_leaves_the_other_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = str(write_trial(tmp_path / "trial", versions={"robot": "emulated hardware"}))
+    assert main(["figures", trial, "--out", str(tmp_path / "out")]) == 0
+    output = capsys.readouterr().out
+    assert f"not drawn  wrench_space: {trial}: the trial ran on emulated hardware" in output
+    assert [path.stem for path in (tmp_path / "out").glob("*.png")] == ["tactile"]
+    assert main(["figures", trial, "--figure", "wrench_space", "--out", str(tmp_path / "out")]) == 1
+    assert "figure wrench_space: " in capsys.readouterr().err
+
+
 def test_another_checkpoint_is_refused_before_anything_runs(folder: Path) -> None:
     (given,) = read_sources([folder]).trials
     given.document.update(belief="learned", checkpoint="0" * 64)
