@@ -39,6 +39,7 @@ class BagReader:
     Args:
         path: Folder of the bag, or one of its storage files.
 
+        survey: Count what the files of the folder hold, whatever its ``metadata.yaml`` tells.
     Attributes:
         info: What it holds.
         complete: False if its recorder never closed it. It can be read all the same; other tools need
@@ -50,9 +51,9 @@ class BagReader:
         BagError: If it is no bag, is of another version, or its files are not there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, survey: bool = False) -> None:
         self.path = path
-        told, files = _find(path)
+        told, files = (None, storage_files(path)) if survey else _find(path)
         self.complete = told is not None or path.is_file()
         self.topics: dict[str, Topic] = {}
         self.definitions: dict[str, Definition] = {}
@@ -63,9 +64,9 @@ class BagReader:
                 self._add(file, custom)
         except BaseException:
             self.close()
+            self._take_told(told)
+            self.info = told or self._survey(custom)
             raise
-        self._take_told(told)
-        self.info = told or self._survey(custom)
 
     def _add(self, path: Path, custom: dict[str, str]) -> None:
         file = STORAGES[_storage_of(path)].open(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
-from mcap.records import Channel, Chunk, McapRecord, Message, Metadata, Schema
+from mcap.records import Channel, Chunk, DataEnd, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 from zstandard import ZstdError
@@ -30,7 +30,12 @@ _BROKEN = (
     struct.error,
     EOFError,
     ValueError,
-    KeyError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
     OSError,
     RuntimeError,
 )
@@ -57,15 +62,23 @@ class McapOutput:
 
     def add_topic(self, topic: Topic, definition: Definition) -> None:
         """See :class:`vnb_bringup.bags.storage.Output`."""
-        if definition.name not in self._schemas:
-            encoding = "ros2msg" if definition.text else ""
-            data = definition.text.encode()
-            self._schemas[definition.name] = self._writer.register_schema(definition.name, encoding, data)
+        schema = Schema(0, definition.text.encode(), "ros2msg" if definition.text else "", definition.name)
         told = {"offered_qos_profiles": qos_text(topic.qos), "topic_type_hash": topic.type_hash}
-        self._channels[topic.name] = self._writer.register_channel(
-            topic.name, topic.serialization_format, self._schemas[definition.name], told
-        )
-        self._sequences[topic.name] = 0
+        self._announce(topic.name, topic.serialization_format, told, schema)
+
+    def copy_topic(self, channel: Channel, schema: Schema | None) -> None:
+        """Announce a topic as another file does, in whatever language its type is defined there."""
+        self._announce(channel.topic, channel.message_encoding, channel.metadata, schema)
+
+    def _announce(self, name: str, encoding: str, told: dict[str, str], schema: Schema | None) -> None:
+        identity = 0  # MCAP's number for no schema
+        if schema is not None:
+            if schema.name not in self._schemas:
+                number = self._writer.register_schema(schema.name, schema.encoding, schema.data)
+                self._schemas[schema.name] = number
+            identity = self._schemas[schema.name]
+        self._channels[name] = self._writer.register_channel(name, encoding, identity, told)
+        self._sequences[name] = 0
 
     def note(self, custom: Mapping[str, str]) -> None:
         """See :class:`vnb_bringup.bags.storage.Output`."""
@@ -109,24 +122,35 @@ class McapFile:
         self.topics: dict[str, Topic] = {}
         self.definitions: dict[str, Definition] = {}
         self.custom: dict[str, str] = {}
+        self._announced: dict[str, tuple[Channel, Schema | None]] = {}
+        self._channels: dict[int, Channel] = {}
+        self._reader: SeekingReader | None = None
         try:
-            self._reader: SeekingReader | None = SeekingReader(
-                self._stream, validate_crcs=True, record_size_limit=_RECORD_LIMIT
-            )
-            summary = self._reader.get_summary()
-        except _BROKEN:
-            summary = None
-        self.complete = summary is not None
-        self._channels: dict[int, Channel] = {} if summary is None else dict(summary.channels)
-        if summary is not None and self._reader is not None:
+            self._reader = self._read_index()
+            self.complete = self._reader is not None
+            if self._reader is None:
+                for _ in self._scan():
+                    pass
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _read_index(self) -> SeekingReader | None:
+        """Return a reader by the file's index, and learn the topics from it; None if there is no sound one."""
+        try:
+            reader = SeekingReader(self._stream, validate_crcs=True, record_size_limit=_RECORD_LIMIT)
+            summary = reader.get_summary()
+            if summary is None:
+                return None
             for channel in summary.channels.values():
                 self._know(channel, summary.schemas.get(channel.schema_id))
-            for record in self._reader.iter_metadata():
+            for record in reader.iter_metadata():
                 self._note(record)
-        else:
-            self._reader = None
-            for _ in self._scan():
-                pass
+        except (BagError, *_BROKEN):
+            self.topics, self.definitions, self.custom, self._announced = {}, {}, {}, {}
+            return None
+        self._channels = dict(summary.channels)
+        return reader
 
     def _know(self, channel: Channel, schema: Schema | None) -> None:
         told = channel.metadata
@@ -138,6 +162,7 @@ class McapFile:
         )
         text = schema.data.decode() if schema and schema.encoding == "ros2msg" else ""
         self.definitions.setdefault(name, Definition(name, text, kind))
+        self._announced.setdefault(channel.topic, (channel, schema))
 
     def _note(self, record: Metadata) -> None:
         if record.name == _CUSTOM:
@@ -175,7 +200,10 @@ class McapFile:
                 schemas[record.id] = record
             elif isinstance(record, Channel):
                 channels[record.id] = record
-                self._know(record, schemas.get(record.schema_id))
+                try:
+                    self._know(record, schemas.get(record.schema_id))
+                except (BagError, *_BROKEN) as error:
+                    raise BagError(f"{self._path}: topic {record.topic}: cannot be read ({error})") from error
             elif isinstance(record, Metadata):
                 self._note(record)
             elif isinstance(record, Message) and record.channel_id in channels:
@@ -196,8 +224,8 @@ class McapFile:
         whole.unlink(missing_ok=True)
         source = McapFile(path)
         output = McapOutput(whole, source.custom)
-        for topic in source.topics.values():
-            output.add_topic(topic, source.definitions[topic.type])
+        for announced in source._announced.values():
+            output.copy_topic(*announced)
         for message in source._scan():
             output.write(*message)
         output.close("")
@@ -224,6 +252,8 @@ def _records(path: Path) -> Iterator[McapRecord]:
     with path.open("rb") as stream:
         try:
             for record in StreamReader(stream, emit_chunks=True, record_size_limit=_RECORD_LIMIT).records:
+                if isinstance(record, DataEnd):  # what follows is the index, which says nothing new
+                    return
                 if isinstance(record, Chunk):
                     yield from _contents(record)
                 else:
