@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -38,8 +39,8 @@ class BagReader:
 
     Args:
         path: Folder of the bag, or one of its storage files.
-
         survey: Count what the files of the folder hold, whatever its ``metadata.yaml`` tells.
+
     Attributes:
         info: What it holds.
         complete: False if its recorder never closed it. It can be read all the same; other tools need
@@ -62,10 +63,10 @@ class BagReader:
         try:
             for file in files:
                 self._add(file, custom)
-        except BaseException:
-            self.close()
             self._take_told(told)
             self.info = told or self._survey(custom)
+        except BaseException:
+            self.close()
             raise
 
     def _add(self, path: Path, custom: dict[str, str]) -> None:
@@ -116,9 +117,9 @@ class BagReader:
             UnknownNameError: If the bag has no such topic.
         """
         self.require_topics(topics or ())
-        for _, file in self._files:
-            for message in file.messages(topics, start, end):
-                yield BagMessage(*message)
+        found = [file.messages(topics, start, end) for _, file in self._files]
+        for message in heapq.merge(*found, key=lambda message: message[1]):  # files of a split bag may overlap
+            yield BagMessage(*message)
 
     def require_topics(self, topics: Collection[str]) -> None:
         """Raise :class:`UnknownNameError` for the first name that is no topic of the bag."""
