@@ -14,6 +14,7 @@ from vnb_bringup.commands._shared import command_line, known_names
 if TYPE_CHECKING:
     from vnb_bringup.report.local import TrialSettings
     from vnb_bringup.report.record import TrialRecord
+    from vnb_grasp.errors import BagError
     from vnb_sim_bridge.render.film import Film, Filmer
     from vnb_sim_bridge.scenario import Scenario
 
@@ -114,13 +115,16 @@ def main(
     prepare_folder(out)
     filmer = _filmer() if pictures else None
     bag = _free_bag(out) if record_bag else None
+    unrecorded = None
     if hardware == "emulated":
         record, film = _run_emulated(scenario, settings, film=pictures)
     else:
-        record = _run(scenario, settings, filmer, ros=ros, bag=bag)
+        record, unrecorded = _run(scenario, settings, filmer, ros=ros, bag=bag)
         film = filmer.develop() if filmer is not None else Film({}, b"")
     page = write_folder(out, record, Pictures(film.pictures, film.gif), command_line())
     _print_verdict(record, page, time.perf_counter() - started)
+    if unrecorded is not None:
+        raise unrecorded
     if bag is not None:
         print(f"Bag: {bag}")
     if record.error_code:
@@ -177,20 +181,25 @@ def _free_bag(out: Path) -> Path:
 
 def _run(
     scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool, bag: Path | None = None
-) -> TrialRecord:
+) -> tuple[TrialRecord, BagError | None]:
+    """Return the record, and why the bag could not be written if that is so."""
     from vnb_bringup.report.live import LiveLine
 
     observers = () if filmer is None else (filmer,)
     with LiveLine() as line:
         if ros:
-            from vnb_bringup.graph.trial import run_graph_trial
+            from vnb_bringup.graph.trial import UnrecordedTrialError, run_graph_trial
 
-            return run_graph_trial(
-                scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase, bag=bag
-            )
+            try:
+                record = run_graph_trial(
+                    scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase, bag=bag
+                )
+            except UnrecordedTrialError as error:
+                return error.record, error
+            return record, None
         from vnb_bringup.report.local import run_local_trial
 
-        return run_local_trial(scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase)
+        return run_local_trial(scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase), None
 
 
 def _run_emulated(scenario: Scenario, settings: TrialSettings, *, film: bool) -> tuple[TrialRecord, Film]:
