@@ -163,6 +163,43 @@ def stamped(time: float, **fields: object) -> SimpleNamespace:
 
 
 def joints(time: float, value: float) -> SimpleNamespace:
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the times of the moments that pages show, as they show them."""
+    times: list[float] = []
+    monkeypatch.setattr(Page, "show", lambda self, snapshot, *_, **__: times.append(snapshot.time))
+    return times
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 1, 2, 4])
+def test_a_player_keeps_its_speed_however_the_moments_lie(
+    server: LocalServer, shown: list[float], speed: float
+) -> None:
+    player = Player(Page(server, load_arm("fr3"), load_hand("l6_v31")), [moment(9.0 + 0.04 * i) for i in range(300)])
+    player._speed.value = f"{speed:g}"
+    player._toggle()
+    for _ in range(20):
+        player.tick(0.05)
+    assert shown[-1] == pytest.approx(9.0 + 0.04 * math.floor(speed / 0.04 + 1e-6))
+    player._slider.value = 150
+    player.tick(0.04 / speed)
+    assert shown[-1] == pytest.approx(9.0 + 0.04 * 151)
+
+
+def test_a_player_goes_on_where_time_begins_again(server: LocalServer, shown: list[float]) -> None:
+    times = (5.0, 5.1, 0.0, 0.1)
+    player = Player(Page(server, load_arm("fr3"), load_hand("l6_v31")), [moment(time) for time in times])
+    player._toggle()
+    for elapsed in (0.1, 0.4, 0.1):
+        player.tick(elapsed)
+    assert shown == [5.0, 5.1, 0.0]
+    player.tick(0.1)
+    assert shown[-1] == 0.1 and not player._playing.is_set()
+    player._toggle()
+    player.tick(0.1)
+    assert shown[-2:] == [5.0, 5.1]
+
+
     names = load_arm("fr3").joint_names
     return stamped(time, name=names, position=[value] * len(names))
 
