@@ -254,6 +254,18 @@ def test_a_watcher_keeps_every_moment_until_it_is_asked() -> None:
     node = SimpleNamespace(border=nullcontext, create_subscription=lambda *_, **__: None)
     watcher = Watcher(node, load_arm("fr3"), load_hand("l6_v31"), keep=5)  # type: ignore[arg-type]
     for i in range(1, 5):
+def test_a_pose_that_took_long_is_no_new_beginning(assembler: Assembler) -> None:
+    assembler.take("planner/status", status(2.0, 5, 0.5))
+    covariance = [0.0] * 36
+    place = SimpleNamespace(
+        position=SimpleNamespace(x=0.1, y=0.2, z=0.3), orientation=SimpleNamespace(w=1.0, x=0.0, y=0.0, z=0.0)
+    )
+    late = stamped(1.0, pose=SimpleNamespace(pose=place, covariance=covariance), object_name="cube")
+    snapshot = assembler.take("object_pose", late)
+    assert (assembler.restarts, snapshot.time, snapshot.p_fail) == (0, 2.0, 0.5)
+    assert snapshot.estimate is not None
+
+
         watcher._take("arm/joint_states", joints(0.04 * i, 0.1))
         watcher._take("planner/status", status(0.04 * i, i, 0.1 * i))
     moments = watcher.passed()[1:]  # the first is that of nothing
