@@ -92,6 +92,33 @@ def test_wrong_use_is_told(arguments: list[str], expected: str, capsys: pytest.C
     assert expected in message
 
 
+@pytest.mark.parametrize("action", ["record", "play"])
+def test_a_wrong_domain_is_one_line(
+    action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rclpy")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    bag = write_bag(tmp_path / "bag", texts(3)) if action == "play" else tmp_path / "bag"
+    assert told(capsys, "bag", action, str(bag)) == (
+        1,
+        "vnb: error: ROS_DOMAIN_ID: got 'abc', expected a number from 0 to 232",
+    )
+    assert bag.exists() == (action == "play")
+
+
+def test_a_replay_that_cannot_be_reported_computes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("vnb_msgs")
+    monkeypatch.setattr("vnb_bringup.replay.recording.Recording", lambda reader: reader)
+    monkeypatch.setattr("vnb_bringup.replay.recompute.replay", lambda *_: pytest.fail("computed"))
+    bag, taken = write_bag(tmp_path / "bag", texts(3)), tmp_path / "taken"
+    taken.write_text("a file")
+    status, message = told(capsys, "replay", str(bag), "--out", str(taken))
+    assert status == 1
+    assert message == f"vnb: error: report folder {taken}: File exists; give another one with --out"
+
+
 @pytest.mark.parametrize("action", ["info", "recover"])
 def test_a_foreign_bag_is_one_line(action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bag").mkdir()

@@ -15,6 +15,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from vnb_bringup.cli import USAGE_STATUS, main
+from vnb_bringup.report.json_report import result_json
+from vnb_bringup.report.record import TrialRecord
 from vnb_bringup.view import history as histories
 from vnb_bringup.view.assemble import Assembler
 from vnb_bringup.view.history import History
@@ -106,12 +108,26 @@ def test_a_trial_gives_its_steps_and_its_verdict(trial: Path) -> None:
         ("{", "no JSON"),
         ('{"schema": "other"}', "no result"),
         ('{"schema": "vnb/trial-result", "schema_version": 0}', "version 0"),
+        ('{"schema": "vnb/trial-result", "schema_version": 2}', "lacks scenario, hand, .*steps"),
     ],
 )
 def test_what_is_no_trial_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(ConfigError, match=message):
+        result_snapshots(tmp_path)
+
+
+def test_an_incomplete_step_is_refused_and_an_unknown_pose_is_none(record: TrialRecord, tmp_path: Path) -> None:
+    document = json.loads(result_json(record))
+    document["steps"][1]["object_estimate"] = None
+    document["steps"][-1]["object_estimate"] = [None] * 7
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    snapshots = result_snapshots(tmp_path)
+    assert [s.estimate is None for s in snapshots] == [s in (1, len(snapshots) - 1) for s in range(len(snapshots))]
+    del document["steps"][1]["taxels"]
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(ConfigError, match=r"incomplete.*taxels"):
         result_snapshots(tmp_path)
 
 
@@ -147,22 +163,6 @@ def test_a_player_goes_through_the_moments_and_stops_at_the_last(server: LocalSe
     assert not player._playing.is_set()
 
 
-def test_wrong_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["view", "--bag", "a", "--result", "b"]) == USAGE_STATUS
-    assert main(["view", "--bag", str(tmp_path / "none"), "--port", "0"]) == 1
-    assert "vnb: error: bag" in capsys.readouterr().err
-    assert main(["view", "--result", str(tmp_path), "--port", "0"]) == 1
-
-
-# --- messages that arrive out of order --------------------------------------------------------------------------------
-
-
-def stamped(time: float, **fields: object) -> SimpleNamespace:
-    stamp = SimpleNamespace(sec=int(time), nanosec=round(1e9 * (time % 1.0)))
-    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id="world"), **fields)
-
-
-def joints(time: float, value: float) -> SimpleNamespace:
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the times of the moments that pages show, as they show them."""
@@ -200,6 +200,22 @@ def test_a_player_goes_on_where_time_begins_again(server: LocalServer, shown: li
     assert shown[-2:] == [5.0, 5.1]
 
 
+def test_wrong_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", "--bag", "a", "--result", "b"]) == USAGE_STATUS
+    assert main(["view", "--bag", str(tmp_path / "none"), "--port", "0"]) == 1
+    assert "vnb: error: bag" in capsys.readouterr().err
+    assert main(["view", "--result", str(tmp_path), "--port", "0"]) == 1
+
+
+# --- messages that arrive out of order --------------------------------------------------------------------------------
+
+
+def stamped(time: float, **fields: object) -> SimpleNamespace:
+    stamp = SimpleNamespace(sec=int(time), nanosec=round(1e9 * (time % 1.0)))
+    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id="world"), **fields)
+
+
+def joints(time: float, value: float) -> SimpleNamespace:
     names = load_arm("fr3").joint_names
     return stamped(time, name=names, position=[value] * len(names))
 
@@ -232,8 +248,22 @@ def test_time_that_begins_again_is_a_new_beginning_whatever_was_on_its_way(assem
     assert (assembler.restarts, snapshot.time) == (1, 0.0)
     assert math.isnan(snapshot.p_fail)
     assembler.take("arm/joint_states", joints(5.0, 0.1))
-    assembler.take("planner/status", status(0.04, 0, 0.25))  # far back: the other topics follow
+    assembler.take("planner/status", status(4.0, 0, 0.25))
+    assert assembler.restarts == 1
+    assembler.take("arm/joint_states", joints(0.04, 0.1))
     assert (assembler.restarts, assembler.snapshot.time) == (2, 0.04)
+
+
+def test_a_pose_that_took_long_is_no_new_beginning(assembler: Assembler) -> None:
+    assembler.take("planner/status", status(2.0, 5, 0.5))
+    covariance = [0.0] * 36
+    place = SimpleNamespace(
+        position=SimpleNamespace(x=0.1, y=0.2, z=0.3), orientation=SimpleNamespace(w=1.0, x=0.0, y=0.0, z=0.0)
+    )
+    late = stamped(1.0, pose=SimpleNamespace(pose=place, covariance=covariance), object_name="cube")
+    snapshot = assembler.take("object_pose", late)
+    assert (assembler.restarts, snapshot.time, snapshot.p_fail) == (0, 2.0, 0.5)
+    assert snapshot.estimate is not None
 
 
 def test_the_last_figures_and_the_verdict_stay_whatever_arrives_late(assembler: Assembler) -> None:
@@ -254,18 +284,6 @@ def test_a_watcher_keeps_every_moment_until_it_is_asked() -> None:
     node = SimpleNamespace(border=nullcontext, create_subscription=lambda *_, **__: None)
     watcher = Watcher(node, load_arm("fr3"), load_hand("l6_v31"), keep=5)  # type: ignore[arg-type]
     for i in range(1, 5):
-def test_a_pose_that_took_long_is_no_new_beginning(assembler: Assembler) -> None:
-    assembler.take("planner/status", status(2.0, 5, 0.5))
-    covariance = [0.0] * 36
-    place = SimpleNamespace(
-        position=SimpleNamespace(x=0.1, y=0.2, z=0.3), orientation=SimpleNamespace(w=1.0, x=0.0, y=0.0, z=0.0)
-    )
-    late = stamped(1.0, pose=SimpleNamespace(pose=place, covariance=covariance), object_name="cube")
-    snapshot = assembler.take("object_pose", late)
-    assert (assembler.restarts, snapshot.time, snapshot.p_fail) == (0, 2.0, 0.5)
-    assert snapshot.estimate is not None
-
-
         watcher._take("arm/joint_states", joints(0.04 * i, 0.1))
         watcher._take("planner/status", status(0.04 * i, i, 0.1 * i))
     moments = watcher.passed()[1:]  # the first is that of nothing

@@ -95,8 +95,10 @@ def _record(folder: Path, storage: str, topics: list[str], split_mb: float, dura
 
     from vnb_bringup.bags.nodes.recorder_node import run
     from vnb_bringup.bags.storage import STORAGES
+    from vnb_bringup.graph.domain import given_domain
 
     STORAGES[storage]
+    given_domain()  # ROS itself would end with a traceback
     given = {
         "out": str(folder),
         "storage": storage,
@@ -115,7 +117,9 @@ def _play(
 ) -> None:
     from vnb_bringup.bags.nodes.player_node import run
     from vnb_bringup.bags.schedule import PlayOptions
+    from vnb_bringup.graph.domain import given_domain
 
+    given_domain()  # ROS itself would end with a traceback
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
