@@ -22,6 +22,7 @@ from vnb_bringup.bags.metadata import Qos
 from vnb_bringup.bags.reader import BagReader
 from vnb_bringup.bags.recover import recover
 from vnb_bringup.bags.storage import STORAGES
+from vnb_bringup.bags.storage_mcap import McapFile
 from vnb_bringup.bags.testing import START, TEXT, TOPICS, Written, kept, read_bag, texts, write_bag
 from vnb_bringup.bags.writer import BagWriter
 from vnb_grasp.errors import BagError
@@ -198,6 +199,36 @@ def test_a_truncated_file_is_read_up_to_its_break(share: float, tmp_path: Path) 
     assert found == messages[: len(found)]
     assert recover(path.parent).count == len(found)
     assert read_bag(path.parent) == found
+
+
+def test_a_file_that_was_not_closed_is_ordered_with_little_of_it_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BagWriter(tmp_path / "bag")
+    writer.add_topic(*TOPICS[1])
+    late = [(2, 0, 1), (5, 3, 4, 4), (6,), (9, 7, 4)]  # a chunk each; times are those of reception
+    for number, chunk in enumerate(late):
+        for time in chunk:
+            writer.write("/text", START + time, bytes([number, time]))
+        writer.flush()
+    loaded: list[int] = []
+    load = McapFile._read_block
+
+    def counting(self: McapFile, offset: int) -> list[Written]:
+        loaded.append(offset)
+        return load(self, offset)
+
+    monkeypatch.setattr(McapFile, "_read_block", counting)
+    with BagReader(tmp_path / "bag") as reader:
+        assert not reader.complete
+        found = reader.messages()
+        assert [next(found).data for _ in range(3)] == [bytes([0, time]) for time in (0, 1, 2)]
+        assert len(loaded) <= 2
+        rest = [message.data for message in found]
+        assert rest == [bytes(pair) for pair in ((1, 3), (1, 4), (1, 4), (3, 4), (1, 5), (2, 6), (3, 7), (3, 9))]
+        part = reader.messages(start=START + 6, end=START + 9)
+        assert [message.data for message in part] == [bytes([2, 6]), bytes([3, 7])]
+    writer.close()
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5])

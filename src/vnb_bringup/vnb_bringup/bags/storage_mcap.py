@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
@@ -39,6 +41,10 @@ _BROKEN = (
     OSError,
     RuntimeError,
 )
+
+
+_Found = tuple[str, int, int, bytes]
+"""Topic, reception and publication [ns] and bytes of a message."""
 
 
 class McapOutput:
@@ -124,13 +130,16 @@ class McapFile:
         self.custom: dict[str, str] = {}
         self._announced: dict[str, tuple[Channel, Schema | None]] = {}
         self._channels: dict[int, Channel] = {}
+        self._schemas: dict[int, Schema] = {}
+        self._blocks: list[tuple[int, int, int]] = []  # first and last time, and offset, of an index that we make
         self._reader: SeekingReader | None = None
         try:
             self._reader = self._read_index()
             self.complete = self._reader is not None
             if self._reader is None:
-                for _ in self._scan():
-                    pass
+                for offset, found in self._scan():
+                    times = [time for _, time, _, _ in found]
+                    self._blocks += [(min(times), max(times), offset)] if times else []
         except BaseException:
             self._stream.close()
             raise
@@ -149,7 +158,8 @@ class McapFile:
         except (BagError, *_BROKEN):
             self.topics, self.definitions, self.custom, self._announced = {}, {}, {}, {}
             return None
-        self._channels = dict(summary.channels)
+        self._channels = dict(summary.channels)  # the block that announces a topic may be damaged
+        self._schemas = dict(summary.schemas)
         return reader
 
     def _know(self, channel: Channel, schema: Schema | None) -> None:
@@ -173,10 +183,9 @@ class McapFile:
     ) -> Iterator[tuple[str, int, int, bytes]]:
         """See :class:`vnb_bringup.bags.storage.Input`."""
         if self._reader is None:
-            wanted = None if topics is None else set(topics)
             low, high = start or 0, 2**64 if end is None else end
-            found = [m for m in self._scan() if (wanted is None or m[0] in wanted) and low <= m[1] < high]
-            yield from sorted(found, key=lambda message: message[1])
+            wanted = set(self.topics if topics is None else topics)
+            yield from (m for m in self._by_time(low, high) if m[0] in wanted and low <= m[1] < high)
             return
         try:
             for _, channel, message in self._reader.iter_messages(topics, starting_at=start, ending_before=end):
@@ -186,28 +195,58 @@ class McapFile:
                 f"{self._path}: damaged ({type(error).__name__}: {error}); `./vnb bag recover` keeps what can be read"
             ) from error
 
+    def _by_time(self, low: int, high: int) -> Iterator[_Found]:
+        """Yield all messages of the blocks that reach into a time, ordered; only blocks that overlap are in memory."""
+        waiting: list[tuple[int, int, int, _Found]] = []  # in the file's order where times are equal
+        for begin, end, offset in sorted(self._blocks):
+            if begin >= high or end < low:
+                continue
+            while waiting and waiting[0][0] < begin:
+                yield heapq.heappop(waiting)[3]
+            for number, message in enumerate(self._read_block(offset)):
+                heapq.heappush(waiting, (message[1], offset, number, message))
+        while waiting:
+            yield heapq.heappop(waiting)[3]
+
+    def _read_block(self, offset: int) -> list[_Found]:
+        self._stream.seek(offset)
+        for _, records in _blocks(self._stream):
+            return self._take(records)
+        raise BagError(f"{self._path}: it has changed while it was read")
+
     def times(self) -> Iterator[tuple[str, int]]:
         """See :class:`vnb_bringup.bags.storage.Input`."""
-        for topic, time, _, _ in self._scan() if self._reader is None else self.messages():
+        for topic, time, _, _ in self._all() if self._reader is None else self.messages():
             yield topic, time
 
-    def _scan(self) -> Iterator[tuple[str, int, int, bytes]]:
-        """Yield the messages in the order of the file up to where it breaks off, and learn its topics on the way."""
-        schemas: dict[int, Schema] = {}
-        channels = dict(self._channels)  # of the index: the chunk that announces a topic may be the damaged one
-        for record in _records(self._path):
+    def _all(self) -> Iterator[_Found]:
+        for _, found in self._scan():
+            yield from found
+
+    def _scan(self) -> Iterator[tuple[int, list[_Found]]]:
+        """Yield offset and messages of each block, up to where the file breaks off, and learn topics on the way."""
+        with self._path.open("rb") as stream:
+            for offset, records in _blocks(stream):
+                yield offset, self._take(records)
+
+    def _take(self, records: list[McapRecord]) -> list[_Found]:
+        """Learn the topics among some records, and return the messages among them."""
+        found = []
+        for record in records:
             if isinstance(record, Schema):
-                schemas[record.id] = record
+                self._schemas[record.id] = record
             elif isinstance(record, Channel):
-                channels[record.id] = record
+                self._channels[record.id] = record
                 try:
-                    self._know(record, schemas.get(record.schema_id))
+                    self._know(record, self._schemas.get(record.schema_id))
                 except (BagError, *_BROKEN) as error:
                     raise BagError(f"{self._path}: topic {record.topic}: cannot be read ({error})") from error
             elif isinstance(record, Metadata):
                 self._note(record)
-            elif isinstance(record, Message) and record.channel_id in channels:
-                yield channels[record.channel_id].topic, record.log_time, record.publish_time, record.data
+            elif isinstance(record, Message) and record.channel_id in self._channels:
+                topic = self._channels[record.channel_id].topic
+                found.append((topic, record.log_time, record.publish_time, record.data))
+        return found
 
     def close(self) -> None:
         """See :class:`vnb_bringup.bags.storage.Input`."""
@@ -226,7 +265,7 @@ class McapFile:
         output = McapOutput(whole, source.custom)
         for announced in source._announced.values():
             output.copy_topic(*announced)
-        for message in source._scan():
+        for message in source._all():
             output.write(*message)
         output.close("")
         source.close()
@@ -241,25 +280,29 @@ def _require_mcap(path: Path) -> None:
         raise BagError(f"{path}: cannot be read ({error.strerror})") from error
     if magic != MCAP0_MAGIC:
         raise BagError(f"{path}: got a file that begins with {magic!r}, expected an MCAP file")
-    header = next(_records(path), None)
+    with path.open("rb") as stream:
+        _, records = next(_blocks(stream), (0, []))
+    header = records[0] if records else None
     profile = getattr(header, "profile", "none")
     if header is not None and profile != "ros2":
         raise BagError(f"{path}: got an MCAP file of profile {profile!r}, expected ros2")
 
 
-def _records(path: Path) -> Iterator[McapRecord]:
-    """Yield the records of a file up to where it breaks off; a damaged chunk is left out."""
-    with path.open("rb") as stream:
-        try:
-            for record in StreamReader(stream, emit_chunks=True, record_size_limit=_RECORD_LIMIT).records:
-                if isinstance(record, DataEnd):  # what follows is the index, which says nothing new
-                    return
-                if isinstance(record, Chunk):
-                    yield from _contents(record)
-                else:
-                    yield record
-        except _BROKEN:
-            return
+def _blocks(stream: BinaryIO) -> Iterator[tuple[int, list[McapRecord]]]:
+    """Yield where each record of a file lies and what is in it, from here up to where the file breaks off.
+
+    A damaged chunk holds nothing.
+    """
+    offset = stream.tell()
+    try:
+        reader = StreamReader(stream, skip_magic=offset > 0, emit_chunks=True, record_size_limit=_RECORD_LIMIT)
+        for record in reader.records:
+            if isinstance(record, DataEnd):  # what follows is the index, which says nothing new
+                return
+            yield offset, _contents(record) if isinstance(record, Chunk) else [record]
+            offset = stream.tell()
+    except _BROKEN:
+        return
 
 
 def _contents(chunk: Chunk) -> list[McapRecord]:
