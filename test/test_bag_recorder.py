@@ -36,8 +36,11 @@ from vnb_bringup.cli import main
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.domain import own_domain
 from vnb_bringup.graph.testing import until
+from vnb_bringup.replay.recording import _facts
 from vnb_grasp.errors import BagError
 from vnb_grasp.nodes import qos
+from vnb_grasp.nodes.base import VnbNode
+from vnb_grasp.nodes.run import spinning
 
 pytestmark = pytest.mark.ros
 
@@ -324,6 +327,31 @@ def test_an_interrupted_recorder_closes_its_bag(number: int, tmp_path: Path) -> 
     with BagReader(tmp_path / "bag") as bag:
         assert bag.complete
         assert bag.info.counts["/note"] == 5
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+def test_parameters_of_a_node_that_comes_again_are_noted_where_they_differ(tmp_path: Path) -> None:
+    with own_domain() as domain, recording(tmp_path / "bag", domain) as recorder:
+        for speed in (1, 2):
+            until(lambda: "talker" not in recorder.get_node_names(), "the first node to leave", 60.0)
+            told = recorder._parameters._changed if speed == 2 else recorder._parameters._values
+            with open_context(domain) as context:
+                node = VnbNode("talker", context=context)
+                node.declare_parameter("speed", speed)
+                node.declare_parameter("colour", "red")
+                with spinning(context, [node]):
+                    until(lambda told=told: "/talker" in told, "the parameters", 60.0)  # type: ignore[misc]
+                node.destroy_node()
+    with BagReader(tmp_path / "bag") as bag:
+        custom = bag.info.custom
+    assert yaml.safe_load(custom["parameters"])["/talker"]["speed"] == 1
+    assert yaml.safe_load(custom["parameters_changed"]) == {"/talker": ["speed"]}
+    facts = _facts(custom)
+    assert facts.of("talker", "colour", "") == "red"
+    with pytest.raises(BagError, match="talker nodes had different values of speed; record each trial"):
+        facts.of("talker", "speed", 0)
 
 
 # --- types ------------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ class RecorderNode(VnbNode):
         self._bag = BackgroundWriter(writer, int(config.memory_megabytes * megabyte))
         self._seen: set[str] = set()
         self._heard: dict[str, _Heard] = {}
-        self._parameters = NodeParameters(self, lambda told: self._bag.note({"parameters": told}))
+        self._parameters = NodeParameters(self, self._bag.note)
         self.lost: Counter[str] = Counter()
         self._gaps = SequenceGaps()
         self._end = 0
