@@ -35,6 +35,7 @@ from vnb_bringup.bags.reader import BagReader
 from vnb_bringup.cli import main
 from vnb_bringup.graph.composition import open_context
 from vnb_bringup.graph.domain import own_domain
+from vnb_bringup.graph.recording import _command
 from vnb_bringup.graph.testing import until
 from vnb_bringup.replay.recording import _facts
 from vnb_grasp.errors import BagError
@@ -221,6 +222,12 @@ def test_what_is_published_after_the_end_is_left_out_and_what_came_before_is_awa
     with BagReader(tmp_path / "bag") as bag:
         found = [deserialize_message(m.data, UInt64).data for m in bag.messages(["/note"])]
     assert found == list(range(150))
+
+
+def test_the_bag_of_a_trial_is_split_and_of_the_storage_that_was_chosen(tmp_path: Path) -> None:
+    command = _command(tmp_path / "bag", "sqlite3", {"a": "b"}, tmp_path / "published.json")
+    assert command[1:4] == ["-m", recorder_node.__name__, "--ros-args"]
+    assert {"split_megabytes:=512.0", 'storage:="sqlite3"', f'out:="{tmp_path / "bag"}"'} <= set(command[5::2])
 
 
 @pytest.mark.parametrize(

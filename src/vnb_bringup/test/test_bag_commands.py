@@ -84,6 +84,8 @@ def test_a_bag_that_is_still_being_written_is_told_and_not_recovered(
         (["replay"], "Missing argument 'bag'"),
         (["replay", "x", "--from", "belief", "--belief", "prior"], "need --from observation"),
         (["trial", "--record", "--no-ros"], "--no-ros runs without it"),
+        (["trial", "--storage", "sqlite3"], "needs --record"),
+        (["trial", "--record", "--storage", "tape"], "sqlite3"),
     ],
 )
 def test_wrong_use_is_told(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:

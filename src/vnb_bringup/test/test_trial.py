@@ -169,14 +169,15 @@ def test_a_trial_whose_bag_fails_is_reported_all_the_same(
         yield SimpleNamespace(conductor=SimpleNamespace(run=lambda *_, **__: record))
 
     @contextmanager
-    def failing(*_: object, **__: object) -> Iterator[int]:
+    def failing(graph: object, bag: Path, storage: str, notes: object) -> Iterator[int]:
+        assert (bag, storage) == (tmp_path / "out" / "bag", "sqlite3")
         yield 0
         raise BagError("no space left for the bag")
 
     monkeypatch.setattr(graph_trial, "composed_graph", composed)
     monkeypatch.setattr(graph_trial, "recorded", failing)
     options = ["--object", "cube", "--method", "scripted", "--belief", "prior", "--no-pictures"]
-    assert main(["trial", *options, "--record", "--out", str(tmp_path / "out")]) == 1
+    assert main(["trial", *options, "--record", "--storage", "sqlite3", "--out", str(tmp_path / "out")]) == 1
     told = capsys.readouterr()
     assert "vnb: error: no space left for the bag" in told.err
     assert "Report: " in told.out and "Bag: " not in told.out

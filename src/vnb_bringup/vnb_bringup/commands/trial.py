@@ -61,6 +61,7 @@ def main(
     record_bag: Annotated[
         bool, typer.Option("--record", help="Record all topics into a rosbag2 bag, in the folder `bag` of the report.")
     ] = False,
+    storage: Annotated[str, typer.Option(help="Storage of the bag: mcap or sqlite3.")] = "mcap",
     hardware: Annotated[
         str,
         typer.Option(help="Robot: sim (the simulated robot), or emulated (drivers against emulated devices)."),
@@ -83,6 +84,7 @@ def main(
     Exits with 0 when the trial ran, whatever became of the grasp.
     """
     from vnb_benchmark.scenarios.files import parse_reference
+    from vnb_bringup.bags.storage import STORAGES
     from vnb_bringup.report.folder import Pictures, prepare_folder, write_folder
     from vnb_bringup.report.local import TrialSettings
     from vnb_planner.attempts import AttemptRule
@@ -90,6 +92,9 @@ def main(
 
     if record_bag and not ros:
         raise typer.BadParameter("--record records the topics of the node graph, and --no-ros runs without it")
+    chosen = context.get_parameter_source("storage")
+    if not record_bag and chosen is not None and chosen.name == "COMMANDLINE":
+        raise typer.BadParameter("--storage is that of a bag: it needs --record")
     if hardware not in HARDWARE:
         raise typer.BadParameter(f"got {hardware!r}, expected one of: {', '.join(HARDWARE)}", param_hint="--hardware")
     if hardware != "sim" and not ros:
@@ -111,6 +116,7 @@ def main(
         source = pose_source or ("cameras" if hardware == "sim" else "sensor")
         settings = replace(settings, conditions=replace(settings.conditions, pose_source=source))
         _check(scenario, settings)
+        STORAGES[storage]
     out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)
     filmer = _filmer() if pictures else None
@@ -119,7 +125,7 @@ def main(
     if hardware == "emulated":
         record, film = _run_emulated(scenario, settings, film=pictures)
     else:
-        record, unrecorded = _run(scenario, settings, filmer, ros=ros, bag=bag)
+        record, unrecorded = _run(scenario, settings, filmer, ros=ros, bag=bag, storage=storage)
         film = filmer.develop() if filmer is not None else Film({}, b"")
     page = write_folder(out, record, Pictures(film.pictures, film.gif), command_line())
     _print_verdict(record, page, time.perf_counter() - started)
@@ -180,7 +186,13 @@ def _free_bag(out: Path) -> Path:
 
 
 def _run(
-    scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool, bag: Path | None = None
+    scenario: Scenario,
+    settings: TrialSettings,
+    filmer: Filmer | None,
+    *,
+    ros: bool,
+    bag: Path | None = None,
+    storage: str = "mcap",
 ) -> tuple[TrialRecord, BagError | None]:
     """Return the record, and why the bag could not be written if that is so."""
     from vnb_bringup.report.live import LiveLine
@@ -192,7 +204,13 @@ def _run(
 
             try:
                 record = run_graph_trial(
-                    scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase, bag=bag
+                    scenario,
+                    settings,
+                    observers=observers,
+                    on_step=line.step,
+                    on_phase=line.phase,
+                    bag=bag,
+                    storage=storage,
                 )
             except UnrecordedTrialError as error:
                 return error.record, error

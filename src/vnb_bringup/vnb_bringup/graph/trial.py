@@ -40,6 +40,7 @@ def run_graph_trial(
     on_step: Callable[[StepRecord], None] | None = None,
     on_phase: Callable[[str], None] | None = None,
     bag: Path | None = None,
+    storage: str = "mcap",
 ) -> TrialRecord:
     """Run one trial and return its record, which carries the error if one ended it.
 
@@ -50,6 +51,7 @@ def run_graph_trial(
         on_step: Called after every decision, in a thread of the graph.
         on_phase: Called with ``approach``, ``closing``, ``lift`` and ``tests`` as each begins.
         bag: Folder of a bag that all topics are recorded into; None records nothing.
+        storage: Of the bag: ``mcap`` or ``sqlite3``.
 
     Raises:
         VnbError: If a node cannot be made, or the recorder does not start.
@@ -62,7 +64,7 @@ def run_graph_trial(
     try:
         with (
             composed_graph(graph_settings, partial(ObservedBridge, observers=tuple(observers))) as graph,
-            nullcontext() if bag is None else recorded(graph, bag, notes=_notes(scenario, settings)),
+            nullcontext() if bag is None else recorded(graph, bag, storage, _notes(scenario, settings)),
         ):
             record = graph.conductor.run(scenario, settings, on_step=on_step, on_phase=on_phase)
     except BagError as error:
