@@ -155,6 +155,9 @@ def test_methods_are_compared_on_the_same_objects(tmp_path: Path) -> None:
     (tmp_path / "comparison.png").write_bytes(figure.files["png"])
     (tmp_path / "comparison.pdf").write_bytes(figure.files["pdf"])
     require_printable(tmp_path, "comparison", 900)
+    again = write_trial(tmp_path / "again", picture=True, method="cem", beta=0.5)
+    with pytest.raises(ConfigError, match=r"cem and .*again: got two trials of cem on "):
+        FIGURES["comparison"](read_sources([*paths, again]))
     (tmp_path / "cem" / "lifted.png").unlink()
     with pytest.raises(MissingSource, match=r"no lifted\.png"):
         FIGURES["comparison"](read_sources(paths))
