@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from vnb_bringup.view import history as histories
 from vnb_bringup.view.assemble import Assembler
 from vnb_bringup.view.history import History
 from vnb_bringup.view.page import Page, Player
-from vnb_bringup.view.panel import figures_html, heat, pads_html, plot_data, verdict_html
+from vnb_bringup.view.panel import figures_html, heat, pads_html, plot_data, time_text, verdict_html
 from vnb_bringup.view.result import result_snapshots
 from vnb_bringup.view.server import HOST, LocalServer, open_server
 from vnb_bringup.view.snapshot import Snapshot, VerdictView
@@ -64,6 +65,15 @@ def test_plots_leave_out_what_was_not_computed() -> None:
     assert_allclose(p_fail, [0.1, 0.2])
     assert np.isnan(cvar).all()
     assert [len(column) for column in plot_data(History(), ("cvar",))] == [0, 0]
+
+
+def test_time_of_the_wall_clock_is_read_as_such() -> None:
+    begin = 1.7e9
+    time, _ = plot_data(History([moment(begin), moment(begin + 0.5)]), ("p_fail",))
+    assert_allclose(time, [0.0, 0.5])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.50", time_text(begin + 0.5))
+    assert time_text(12.5) == "12.50 s"
+    assert_allclose(plot_data(History([moment(12.0), moment(12.5)]), ("p_fail",))[0], [12.0, 12.5])
 
 
 def test_figures_are_named_and_the_unknown_is_a_dash() -> None:
