@@ -280,7 +280,8 @@ def test_an_unreadable_quality_of_service_is_an_error(storage: str, tmp_path: Pa
             writer = Writer(stream)
             writer.start("ros2", "another")
             schema = writer.register_schema(TEXT.name, "ros2msg", TEXT.text.encode())
-            writer.register_channel("/text", "cdr", schema, {"offered_qos_profiles": "- history: ["})
+            channel = writer.register_channel("/text", "cdr", schema, {"offered_qos_profiles": "- history: ["})
+            writer.add_message(channel, START, b"", START)
             writer.finish()
     with pytest.raises(BagError, match="expected profiles in YAML"):
         BagReader(bag)
