@@ -165,6 +165,29 @@ def test_a_publisher_that_joins_later_and_offers_less_is_heard(
     assert "joined" in capfd.readouterr().err
 
 
+def test_what_waits_is_kept_when_a_topic_is_subscribed_to_anew(tmp_path: Path) -> None:
+    ended = threading.Event()
+    with own_domain() as domain, talker(domain) as node, open_context(domain) as context:
+        recorder = RecorderNode(context=context, parameter_overrides=[Parameter("out", value=str(tmp_path / "bag"))])
+
+        def heard(publisher: Any) -> bool:
+            recorder._look()  # nobody spins it, so that its timer never does
+            return bool(publisher.get_subscription_count())
+
+        one = node.create_publisher(UInt64, "note", 100)
+        until(lambda: heard(one), "the recorder", 60.0)
+        for i in range(50):
+            one.publish(UInt64(data=i))
+        assert one.wait_for_all_acked()
+        other = node.create_publisher(UInt64, "note", BEST_EFFORT)
+        until(lambda: heard(other), "the recorder to hear the other", 60.0)
+        ended.set()
+        recorder_node.record(recorder, ended)
+        recorder.destroy_node()
+    with BagReader(tmp_path / "bag") as bag:
+        assert [deserialize_message(m.data, UInt64).data for m in bag.messages(["/note"])] == list(range(50))
+
+
 def test_files_are_split_by_size(tmp_path: Path) -> None:
     def act(publishers: list[Any]) -> None:
         for _ in range(12):

@@ -159,6 +159,7 @@ class RecorderNode(VnbNode):
         self._bag.add_topic(topic, heard.definition)
         subscription = heard.subscription
         if subscribing_qos(topic.qos, _DEPTH) != subscribing_qos(heard.topic.qos, _DEPTH):
+            _take_waiting(subscription)
             self.destroy_subscription(subscription)
             subscription = self._subscribe(subscription.msg_type, topic)
             self.diagnose(
@@ -210,6 +211,13 @@ class RecorderNode(VnbNode):
     def over(self) -> bool:
         """Whether there is nothing to record for any more: writing has failed, or the parent has ended."""
         return self._bag.error is not None or self.config.parent not in (0, os.getppid())
+
+
+def _take_waiting(subscription: Subscription) -> None:
+    """Take what waits in a subscription: it would be lost with it."""
+    with subscription.handle:
+        while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+            subscription.callback(*taken)
 
 
 def _offers(known: tuple[Qos, ...], publishers: Sequence[Any]) -> tuple[Qos, ...]:
