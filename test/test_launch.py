@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
 
+from vnb_bringup.bags.nodes.recorder_node import RecorderConfig
 from vnb_bringup.graph.roster import CAMERA_MODULES, MODULES
 from vnb_bringup.hardware.roster import CAMERA_DRIVERS, CAMERA_NODES, NODES
 
@@ -76,6 +79,23 @@ def test_the_recorder_is_started_with_its_parameters_or_rosbag2() -> None:
     words = ["".join(part.perform(context) for part in word) for word in process.cmd]
     assert words[:5] == ["ros2", "bag", "record", "--output", "a bag"]
     assert words[5:] == ["--storage", "sqlite3", "--max-bag-size", "1572864", "--topics", "/belief", "observation"]
+
+
+def test_the_recorder_gets_its_parameters_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("record")
+    monkeypatch.setattr(module, "Node", SimpleNamespace)
+    given = {"out": "a bag", "storage": "sqlite3", "split_mb": "1.5", "topics": "/belief, observation"}
+    (parameters,) = module._vnb(given).parameters
+    assert parameters == {
+        "out": "a bag",
+        "storage": "sqlite3",
+        "split_megabytes": 1.5,
+        "topics": "/belief, observation",
+    }
+    kinds = {field.name: field.type for field in fields(RecorderConfig)}
+    assert {name: type(value).__name__ for name, value in parameters.items()} == {
+        name: kinds[name] for name in parameters
+    }
 
 
 def test_the_hardware_launch_starts_every_node_and_moves_nothing_by_itself() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ pytest.importorskip("rclpy")
 pytest.importorskip("vnb_msgs")
 
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.qos import (
     DurabilityPolicy,
     LivelinessPolicy,
@@ -225,6 +228,19 @@ def test_the_estimate_keeps_pose_and_covariance() -> None:
     np.testing.assert_allclose([position.x, position.y, position.z], (0.1, 0.9, 0.8))
     np.testing.assert_allclose(np.reshape(message.pose.covariance, (6, 6)), covariance)
     assert estimate_message(Snapshot(estimate=pose), Time()) is None
+
+
+def test_an_estimate_that_is_lost_is_told_once(node: VisualizationNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Snapshot(time=1.0, estimate=np.eye(4), covariance=np.eye(6))
+    moments = iter(enumerate((Snapshot(), known, Snapshot(time=2.0), Snapshot(time=3.0)), start=1000))
+    got: list[PoseWithCovarianceStamped] = []
+    monkeypatch.setattr(node, "_watcher", SimpleNamespace(latest=lambda: next(moments)))
+    monkeypatch.setattr(node, "_pose_out", SimpleNamespace(publish=got.append))
+    for _ in range(4):
+        node._draw()
+    assert [message.header.stamp.sec for message in got] == [1, 2]
+    assert got[0].pose.pose.orientation.w == 1.0
+    assert math.isnan(got[1].pose.pose.position.x) and np.isnan(got[1].pose.covariance).all()
 
 
 def test_the_node_answers_messages_with_markers_also_for_late_joiners() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from vnb_bringup.bags.background import BackgroundWriter
+from vnb_bringup.bags.metadata import BagInfo
 from vnb_bringup.bags.reader import BagReader
 from vnb_bringup.bags.testing import START, TOPICS, read_bag, texts
 from vnb_bringup.bags.writer import BagWriter
@@ -101,6 +102,18 @@ def test_a_full_disk_is_told_and_nothing_waits_for_it(tmp_path: Path) -> None:
     assert isinstance(background.error, OSError)
     background.put("/text", START, START, b"")
     assert background.dropped == {"/text": 1}
+    with pytest.raises(BagError, match=r"could not be written to its end.*No space left"):
+        background.close()
+
+
+def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = BagWriter(tmp_path / "bag")
+    background = BackgroundWriter(writer, period=0.001)
+
+    def fail() -> BagInfo:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "close", fail)
     with pytest.raises(BagError, match=r"could not be written to its end.*No space left"):
         background.close()
 

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from vnb_bringup.bags.testing import texts, write_bag
+from vnb_bringup.bags.writer import BagWriter
 from vnb_bringup.cli import main
 
 MANUAL = Path(__file__).resolve().parents[3] / "docs" / "bags.md"
@@ -58,6 +59,20 @@ def test_an_unfinished_bag_is_told_and_recovered(tmp_path: Path, capsys: pytest.
     assert told(capsys, "bag", "info", str(bag)) == (0, "")
 
 
+def test_a_bag_that_is_still_being_written_is_told_and_not_recovered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = tmp_path / "bag"
+    writer = BagWriter(bag)
+    status, message = told(capsys, "bag", "info", str(bag))
+    assert status == 0
+    assert "still being written" in message and "recover" not in message
+    status, message = told(capsys, "bag", "recover", str(bag))
+    assert status == 1
+    assert "still being written; end the recorder first" in message
+    assert writer.close().count == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -69,12 +84,41 @@ def test_an_unfinished_bag_is_told_and_recovered(tmp_path: Path, capsys: pytest.
         (["replay"], "Missing argument 'bag'"),
         (["replay", "x", "--from", "belief", "--belief", "prior"], "need --from observation"),
         (["trial", "--record", "--no-ros"], "--no-ros runs without it"),
+        (["trial", "--storage", "sqlite3"], "needs --record"),
+        (["trial", "--record", "--storage", "tape"], "sqlite3"),
     ],
 )
 def test_wrong_use_is_told(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, message = told(capsys, *arguments)
     assert status == 2
     assert expected in message
+
+
+@pytest.mark.parametrize("action", ["record", "play"])
+def test_a_wrong_domain_is_one_line(
+    action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rclpy")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    bag = write_bag(tmp_path / "bag", texts(3)) if action == "play" else tmp_path / "bag"
+    assert told(capsys, "bag", action, str(bag)) == (
+        1,
+        "vnb: error: ROS_DOMAIN_ID: got 'abc', expected a number from 0 to 232",
+    )
+    assert bag.exists() == (action == "play")
+
+
+def test_a_replay_that_cannot_be_reported_computes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("vnb_msgs")
+    monkeypatch.setattr("vnb_bringup.replay.recording.Recording", lambda reader: reader)
+    monkeypatch.setattr("vnb_bringup.replay.recompute.replay", lambda *_: pytest.fail("computed"))
+    bag, taken = write_bag(tmp_path / "bag", texts(3)), tmp_path / "taken"
+    taken.write_text("a file")
+    status, message = told(capsys, "replay", str(bag), "--out", str(taken))
+    assert status == 1
+    assert message == f"vnb: error: report folder {taken}: File exists; give another one with --out"
 
 
 @pytest.mark.parametrize("action", ["info", "recover"])

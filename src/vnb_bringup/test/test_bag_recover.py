@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
+from mcap.reader import make_reader
+from mcap.writer import Writer
 
+from vnb_bringup.bags import metadata
+from vnb_bringup.bags.lock import is_being_written
+from vnb_bringup.bags.metadata import Qos
 from vnb_bringup.bags.reader import BagReader
 from vnb_bringup.bags.recover import recover
-from vnb_bringup.bags.testing import START, Written, kept, read_bag, texts, write_bag
+from vnb_bringup.bags.storage import STORAGES
+from vnb_bringup.bags.storage_mcap import McapFile
+from vnb_bringup.bags.testing import START, TEXT, TOPICS, Written, kept, read_bag, texts, write_bag
+from vnb_bringup.bags.writer import BagWriter
 from vnb_grasp.errors import BagError
 
 KILLED = """
@@ -68,6 +80,105 @@ def test_a_recovered_bag_is_a_whole_one_for_everybody(orphan: tuple[Path, str]) 
     with rosbag2.Reader(bag) as reader:
         assert [bytes(data) for _, _, data in reader.messages()] == [data for *_, data in before]
     assert recover(bag) == info
+    assert sorted(path.name for path in bag.iterdir()) == sorted(["metadata.yaml", *(file.path for file in info.files)])
+
+
+@pytest.mark.parametrize("storage", list(STORAGES))
+def test_a_bag_that_is_still_being_written_is_not_mended(storage: str, tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag", storage) as writer:
+        writer.add_topic(*TOPICS[1])
+        for number, (topic, received, published, data) in enumerate(texts(20)):
+            if number == 10:
+                writer.flush()
+                assert is_being_written(tmp_path / "bag")
+                with pytest.raises(BagError, match="still being written; end the recorder first"):
+                    recover(tmp_path / "bag")
+            writer.write(topic, received, data, published)
+    assert not is_being_written(tmp_path / "bag")
+    assert recover(tmp_path / "bag").count == 20
+    assert read_bag(tmp_path / "bag") == [kept(message, storage) for message in texts(20)]
+
+
+@pytest.mark.parametrize("storage", list(STORAGES))
+def test_reading_a_bag_that_is_being_written_does_not_hold_up_its_writer(storage: str, tmp_path: Path) -> None:
+    writer = BagWriter(tmp_path / "bag", storage)
+    writer.add_topic(*TOPICS[1])
+    expected = [kept(message, storage) for message in texts(600)]
+    for count, (topic, received, published, data) in enumerate(texts(300)):
+        writer.write(topic, received, data, published)
+        if count == 200:
+            writer.flush()
+    with BagReader(tmp_path / "bag") as reader:
+        found = reader.messages()
+        first = next(found)
+        assert (first.topic, first.time, first.published, first.data) == expected[0]
+        for topic, received, published, data in texts(600)[300:]:
+            writer.write(topic, received, data, published)
+            writer.flush()
+        writer.close()
+        assert len(list(found)) >= 200
+    assert read_bag(tmp_path / "bag") == expected
+    assert len(list((tmp_path / "bag").iterdir())) == 2
+
+
+def test_a_bag_that_rosbag2_compressed_is_left_as_it_is(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", texts(5))
+    path = bag / metadata.NAME
+    path.write_text(path.read_text().replace("compression_mode: ''", "compression_mode: message"))
+    before = {path: path.read_bytes() for path in bag.iterdir()}
+    with pytest.raises(BagError, match="compressed by message"):
+        recover(bag)
+    assert {path: path.read_bytes() for path in bag.iterdir()} == before
+
+
+def test_recovering_keeps_what_only_the_metadata_knows(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", texts(5))
+    path = bag / metadata.NAME
+    told = metadata.load(path)
+    offers = (*told.topics[1].qos, Qos(reliability="best_effort"))
+    told = replace(told, topics=(told.topics[0], replace(told.topics[1], qos=offers)), custom={"added": "later"})
+    path.write_text(metadata.dump_text(replace(told, counts={"/text": 99})))
+    info = recover(bag)
+    assert info.counts == {"/stamped": 0, "/text": 5}
+    assert info.topics == told.topics
+    assert info.custom == {"about": "a test", "added": "later"}
+    assert metadata.load(path) == info
+
+
+def test_a_bag_that_cannot_be_written_is_an_error_and_keeps_its_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_bag(tmp_path / "bag", texts(5))
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(BagError, match=r"cannot be mended \(Read-only file system\)"):
+        recover(bag)
+    assert metadata.load(bag / metadata.NAME).count == 5
+
+
+def test_mending_keeps_definitions_in_another_language(tmp_path: Path) -> None:
+    path = tmp_path / "bag" / "bag_0.mcap"
+    path.parent.mkdir()
+    with path.open("wb") as stream:
+        writer = Writer(stream)
+        writer.start("ros2", "another")
+        schema = writer.register_schema("a_msgs/msg/A", "ros2idl", b"module a_msgs {};")
+        writer.add_message(writer.register_channel("/a", "cdr", schema, {"kept": "too"}), START, b"abcd", START)
+        writer.flush()
+    with pytest.raises(BagError):
+        metadata.load(path.parent / metadata.NAME)
+    assert recover(path.parent).count == 1
+    with path.open("rb") as stream:
+        ((found, channel, message),) = make_reader(stream).iter_messages()
+    assert found is not None and (found.name, found.encoding, found.data) == (
+        "a_msgs/msg/A",
+        "ros2idl",
+        b"module a_msgs {};",
+    )
+    assert (channel.topic, channel.metadata, message.data) == ("/a", {"kept": "too"}, b"abcd")
 
 
 def many(count: int = 300) -> list[Written]:
@@ -90,6 +201,36 @@ def test_a_truncated_file_is_read_up_to_its_break(share: float, tmp_path: Path) 
     assert read_bag(path.parent) == found
 
 
+def test_a_file_that_was_not_closed_is_ordered_with_little_of_it_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BagWriter(tmp_path / "bag")
+    writer.add_topic(*TOPICS[1])
+    late = [(2, 0, 1), (5, 3, 4, 4), (6,), (9, 7, 4)]  # a chunk each; times are those of reception
+    for number, chunk in enumerate(late):
+        for time in chunk:
+            writer.write("/text", START + time, bytes([number, time]))
+        writer.flush()
+    loaded: list[int] = []
+    load = McapFile._read_block
+
+    def counting(self: McapFile, offset: int) -> list[Written]:
+        loaded.append(offset)
+        return load(self, offset)
+
+    monkeypatch.setattr(McapFile, "_read_block", counting)
+    with BagReader(tmp_path / "bag") as reader:
+        assert not reader.complete
+        found = reader.messages()
+        assert [next(found).data for _ in range(3)] == [bytes([0, time]) for time in (0, 1, 2)]
+        assert len(loaded) <= 2
+        rest = [message.data for message in found]
+        assert rest == [bytes(pair) for pair in ((1, 3), (1, 4), (1, 4), (3, 4), (1, 5), (2, 6), (3, 7), (3, 9))]
+        part = reader.messages(start=START + 6, end=START + 9)
+        assert [message.data for message in part] == [bytes([2, 6]), bytes([3, 7])]
+    writer.close()
+
+
 @pytest.mark.parametrize("share", [0.01, 0.5])
 def test_a_damaged_chunk_is_an_error_and_recovering_leaves_it_out(share: float, tmp_path: Path) -> None:
     messages = many()
@@ -105,6 +246,49 @@ def test_a_damaged_chunk_is_an_error_and_recovering_leaves_it_out(share: float, 
     assert 200 < len(found) < 300
     assert info.count == len(found)
     assert set(found) < set(messages)
+
+
+@pytest.mark.parametrize("storage", list(STORAGES))
+@pytest.mark.parametrize("whole", [True, False], ids=["closed", "orphan"])
+def test_flipped_bits_are_an_error_or_nothing(storage: str, whole: bool, tmp_path: Path) -> None:
+    bag, random = write_bag(tmp_path / "bag", texts(20), storage), Random(0)
+    if not whole:
+        (bag / metadata.NAME).unlink()
+    files = {path: path.read_bytes() for path in bag.iterdir()}
+    for _ in range(40):
+        for path in bag.iterdir():
+            path.unlink()
+        for path, sound in files.items():
+            data = bytearray(sound)
+            for _ in range(3):
+                data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+            path.write_bytes(data)
+        for act in (read_bag, recover):
+            with suppress(BagError):
+                act(bag)
+
+
+@pytest.mark.parametrize("storage", list(STORAGES))
+def test_an_unreadable_quality_of_service_is_an_error(storage: str, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", texts(5), storage)
+    path = bag / f"bag_0{STORAGES[storage].suffix}"
+    if storage == "sqlite3":
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE topics SET offered_qos_profiles = '- history: [' WHERE name = '/text'")
+    else:
+        with path.open("wb") as stream:
+            writer = Writer(stream)
+            writer.start("ros2", "another")
+            schema = writer.register_schema(TEXT.name, "ros2msg", TEXT.text.encode())
+            channel = writer.register_channel("/text", "cdr", schema, {"offered_qos_profiles": "- history: ["})
+            writer.add_message(channel, START, b"", START)
+            writer.finish()
+    with pytest.raises(BagError, match="expected profiles in YAML"):
+        BagReader(bag)
+    described = bag / metadata.NAME
+    described.write_text(described.read_text().replace("offered_qos_profiles:", "offered_qos_profiles: 7 #", 1))
+    with pytest.raises(BagError, match=r"metadata\.yaml: "):
+        metadata.load(described)
 
 
 def test_a_damaged_database_is_an_error(tmp_path: Path) -> None:

@@ -39,6 +39,14 @@ def test_bytes_and_times_come_back(storage: str, bodies: list[tuple[str, bytes]]
         assert [file.count for file in info.files] == [len(read_bag(bag / file.path)) for file in info.files]
 
 
+@BOTH
+def test_a_split_bag_is_read_in_the_order_of_reception(storage: str, tmp_path: Path) -> None:
+    messages = [("/text", START + time, START + time, bytes([time])) for time in (3, 1, 2, 6, 5, 4)]
+    bag = write_bag(tmp_path / "bag", messages, storage, split_bytes=1)
+    assert len(metadata.load(bag / metadata.NAME).files) == len(messages)
+    assert read_bag(bag) == sorted(messages, key=lambda message: message[1])
+
+
 @pytest.mark.parametrize("compress", [True, False])
 def test_chunks_are_compressed_or_not(compress: bool, tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag", compress=compress) as writer:

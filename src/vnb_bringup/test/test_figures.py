@@ -112,6 +112,18 @@ def test_a_trial_on_devices_is_not_run_again(tmp_path: Path) -> None:
         _ = given.holding
 
 
+def test_a_trial_that_cannot_be_run_again_leaves_the_other_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = str(write_trial(tmp_path / "trial", versions={"robot": "emulated hardware"}))
+    assert main(["figures", trial, "--out", str(tmp_path / "out")]) == 0
+    output = capsys.readouterr().out
+    assert f"not drawn  wrench_space: {trial}: the trial ran on emulated hardware" in output
+    assert [path.stem for path in (tmp_path / "out").glob("*.png")] == ["tactile"]
+    assert main(["figures", trial, "--figure", "wrench_space", "--out", str(tmp_path / "out")]) == 1
+    assert "figure wrench_space: " in capsys.readouterr().err
+
+
 def test_another_checkpoint_is_refused_before_anything_runs(folder: Path) -> None:
     (given,) = read_sources([folder]).trials
     given.document.update(belief="learned", checkpoint="0" * 64)
@@ -143,6 +155,9 @@ def test_methods_are_compared_on_the_same_objects(tmp_path: Path) -> None:
     (tmp_path / "comparison.png").write_bytes(figure.files["png"])
     (tmp_path / "comparison.pdf").write_bytes(figure.files["pdf"])
     require_printable(tmp_path, "comparison", 900)
+    again = write_trial(tmp_path / "again", picture=True, method="cem", beta=0.5)
+    with pytest.raises(ConfigError, match=r"cem and .*again: got two trials of cem on "):
+        FIGURES["comparison"](read_sources([*paths, again]))
     (tmp_path / "cem" / "lifted.png").unlink()
     with pytest.raises(MissingSource, match=r"no lifted\.png"):
         FIGURES["comparison"](read_sources(paths))

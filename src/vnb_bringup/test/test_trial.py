@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,7 @@ from vnb_bringup.report.live import LiveLine
 from vnb_bringup.report.local import TrialSettings, run_local_trial
 from vnb_bringup.report.record import StepRecord, TrialRecord
 from vnb_bringup.report.testing import complaints, make_step
+from vnb_grasp.errors import BagError
 from vnb_sim_bridge.render.film import Filmer
 from vnb_sim_bridge.render.gl import RenderError, open_context
 from vnb_sim_bridge.scenario import draw_scenario
@@ -152,3 +156,29 @@ def test_the_graph_and_the_same_parts_without_it_give_the_same_bytes(plain: Tria
     record = run_graph_trial(SCENARIO, SETTINGS, observers=(filmer,))
     assert result_json(record) == result_json(plain)
     assert set(filmer._snaps) == {"before", "closed", "lifted"}
+
+
+def test_a_trial_whose_bag_fails_is_reported_all_the_same(
+    record: TrialRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("vnb_msgs")
+    from vnb_bringup.graph import trial as graph_trial
+
+    @contextmanager
+    def composed(*_: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(conductor=SimpleNamespace(run=lambda *_, **__: record))
+
+    @contextmanager
+    def failing(graph: object, bag: Path, storage: str, notes: object) -> Iterator[int]:
+        assert (bag, storage) == (tmp_path / "out" / "bag", "sqlite3")
+        yield 0
+        raise BagError("no space left for the bag")
+
+    monkeypatch.setattr(graph_trial, "composed_graph", composed)
+    monkeypatch.setattr(graph_trial, "recorded", failing)
+    options = ["--object", "cube", "--method", "scripted", "--belief", "prior", "--no-pictures"]
+    assert main(["trial", *options, "--record", "--storage", "sqlite3", "--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr()
+    assert "vnb: error: no space left for the bag" in told.err
+    assert "Report: " in told.out and "Bag: " not in told.out
+    assert (tmp_path / "out" / "result.json").read_text() == result_json(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,11 +16,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from vnb_bringup.cli import USAGE_STATUS, main
+from vnb_bringup.report.json_report import result_json
+from vnb_bringup.report.record import TrialRecord
 from vnb_bringup.view import history as histories
 from vnb_bringup.view.assemble import Assembler
 from vnb_bringup.view.history import History
 from vnb_bringup.view.page import Page, Player
-from vnb_bringup.view.panel import figures_html, heat, pads_html, plot_data, verdict_html
+from vnb_bringup.view.panel import figures_html, heat, pads_html, plot_data, time_text, verdict_html
 from vnb_bringup.view.result import result_snapshots
 from vnb_bringup.view.server import HOST, LocalServer, open_server
 from vnb_bringup.view.snapshot import Snapshot, VerdictView
@@ -64,6 +67,15 @@ def test_plots_leave_out_what_was_not_computed() -> None:
     assert [len(column) for column in plot_data(History(), ("cvar",))] == [0, 0]
 
 
+def test_time_of_the_wall_clock_is_read_as_such() -> None:
+    begin = 1.7e9
+    time, _ = plot_data(History([moment(begin), moment(begin + 0.5)]), ("p_fail",))
+    assert_allclose(time, [0.0, 0.5])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.50", time_text(begin + 0.5))
+    assert time_text(12.5) == "12.50 s"
+    assert_allclose(plot_data(History([moment(12.0), moment(12.5)]), ("p_fail",))[0], [12.0, 12.5])
+
+
 def test_figures_are_named_and_the_unknown_is_a_dash() -> None:
     contact = np.array([True, True, False, False, False])
     page = figures_html(moment(1.25, step=31, p_fail=0.126, contact=contact, phase="<b>"))
@@ -106,12 +118,26 @@ def test_a_trial_gives_its_steps_and_its_verdict(trial: Path) -> None:
         ("{", "no JSON"),
         ('{"schema": "other"}', "no result"),
         ('{"schema": "vnb/trial-result", "schema_version": 0}', "version 0"),
+        ('{"schema": "vnb/trial-result", "schema_version": 2}', "lacks scenario, hand, .*steps"),
     ],
 )
 def test_what_is_no_trial_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(ConfigError, match=message):
+        result_snapshots(tmp_path)
+
+
+def test_an_incomplete_step_is_refused_and_an_unknown_pose_is_none(record: TrialRecord, tmp_path: Path) -> None:
+    document = json.loads(result_json(record))
+    document["steps"][1]["object_estimate"] = None
+    document["steps"][-1]["object_estimate"] = [None] * 7
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    snapshots = result_snapshots(tmp_path)
+    assert [s.estimate is None for s in snapshots] == [s in (1, len(snapshots) - 1) for s in range(len(snapshots))]
+    del document["steps"][1]["taxels"]
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(ConfigError, match=r"incomplete.*taxels"):
         result_snapshots(tmp_path)
 
 
@@ -145,6 +171,43 @@ def test_a_player_goes_through_the_moments_and_stops_at_the_last(server: LocalSe
     assert f">{snapshots[-1].step}<" in page.panel.figures.content
     assert "decisions" in page.panel.verdict.content
     assert not player._playing.is_set()
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the times of the moments that pages show, as they show them."""
+    times: list[float] = []
+    monkeypatch.setattr(Page, "show", lambda self, snapshot, *_, **__: times.append(snapshot.time))
+    return times
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 1, 2, 4])
+def test_a_player_keeps_its_speed_however_the_moments_lie(
+    server: LocalServer, shown: list[float], speed: float
+) -> None:
+    player = Player(Page(server, load_arm("fr3"), load_hand("l6_v31")), [moment(9.0 + 0.04 * i) for i in range(300)])
+    player._speed.value = f"{speed:g}"
+    player._toggle()
+    for _ in range(20):
+        player.tick(0.05)
+    assert shown[-1] == pytest.approx(9.0 + 0.04 * math.floor(speed / 0.04 + 1e-6))
+    player._slider.value = 150
+    player.tick(0.04 / speed)
+    assert shown[-1] == pytest.approx(9.0 + 0.04 * 151)
+
+
+def test_a_player_goes_on_where_time_begins_again(server: LocalServer, shown: list[float]) -> None:
+    times = (5.0, 5.1, 0.0, 0.1)
+    player = Player(Page(server, load_arm("fr3"), load_hand("l6_v31")), [moment(time) for time in times])
+    player._toggle()
+    for elapsed in (0.1, 0.4, 0.1):
+        player.tick(elapsed)
+    assert shown == [5.0, 5.1, 0.0]
+    player.tick(0.1)
+    assert shown[-1] == 0.1 and not player._playing.is_set()
+    player._toggle()
+    player.tick(0.1)
+    assert shown[-2:] == [5.0, 5.1]
 
 
 def test_wrong_sources_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,8 +258,22 @@ def test_time_that_begins_again_is_a_new_beginning_whatever_was_on_its_way(assem
     assert (assembler.restarts, snapshot.time) == (1, 0.0)
     assert math.isnan(snapshot.p_fail)
     assembler.take("arm/joint_states", joints(5.0, 0.1))
-    assembler.take("planner/status", status(0.04, 0, 0.25))  # far back: the other topics follow
+    assembler.take("planner/status", status(4.0, 0, 0.25))
+    assert assembler.restarts == 1
+    assembler.take("arm/joint_states", joints(0.04, 0.1))
     assert (assembler.restarts, assembler.snapshot.time) == (2, 0.04)
+
+
+def test_a_pose_that_took_long_is_no_new_beginning(assembler: Assembler) -> None:
+    assembler.take("planner/status", status(2.0, 5, 0.5))
+    covariance = [0.0] * 36
+    place = SimpleNamespace(
+        position=SimpleNamespace(x=0.1, y=0.2, z=0.3), orientation=SimpleNamespace(w=1.0, x=0.0, y=0.0, z=0.0)
+    )
+    late = stamped(1.0, pose=SimpleNamespace(pose=place, covariance=covariance), object_name="cube")
+    snapshot = assembler.take("object_pose", late)
+    assert (assembler.restarts, snapshot.time, snapshot.p_fail) == (0, 2.0, 0.5)
+    assert snapshot.estimate is not None
 
 
 def test_the_last_figures_and_the_verdict_stay_whatever_arrives_late(assembler: Assembler) -> None:

@@ -81,7 +81,10 @@ class BackgroundWriter:
         self._thread.join()
         if self.error is not None:
             raise BagError(f"the bag could not be written to its end: {self.error}") from self.error
-        return self._writer.close()
+        try:
+            return self._writer.close()
+        except Exception as error:
+            raise BagError(f"the bag could not be written to its end: {error}") from error
 
     def _run(self) -> None:
         """Write in batches: one wake-up and one chunk per period."""

@@ -14,6 +14,9 @@ from vnb_grasp.errors import BagError
 VERSION = 9
 NAME = "metadata.yaml"
 ROOT = "rosbag2_bagfile_information"
+MALFORMED = (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What reading a mapping that is none, or lacks something, or holds something else, can raise."""
+
 _INFINITE = 2**63 - 1
 _NUMBERED = {  # of versions up to 8
     "history": ("system_default", "keep_last", "keep_all", "unknown"),
@@ -21,6 +24,10 @@ _NUMBERED = {  # of versions up to 8
     "durability": ("system_default", "transient_local", "volatile", "unknown"),
     "liveliness": ("system_default", "automatic", "manual_by_node", "manual_by_topic", "unknown"),
 }
+
+
+class CompressedBagError(BagError):
+    """rosbag2 compressed the messages or files of the bag, beyond what MCAP itself does."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +136,17 @@ def qos_text(profiles: tuple[Qos, ...]) -> str:
 
 
 def parse_qos(given: Any) -> tuple[Qos, ...]:
-    """Return the profiles of a YAML text or of what it holds."""
-    items = yaml.safe_load(given) if isinstance(given, str) else given
-    return tuple(Qos.from_dict(item) for item in items or ())
+    """Return the profiles of a YAML text or of what it holds.
+
+    Raises:
+        BagError: If it holds no profiles.
+    """
+    try:
+        items = yaml.safe_load(given) if isinstance(given, str) else given
+        return tuple(Qos.from_dict(item) for item in items or ())
+    except MALFORMED as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise BagError(f"quality of service: got {str(given)[:80]!r}, expected profiles in YAML ({reason})") from error
 
 
 def dump(info: BagInfo) -> dict[str, Any]:
@@ -182,11 +197,12 @@ def load(path: Path) -> BagInfo:
 
     Raises:
         BagError: If it is none, or of a version that is not known.
+        CompressedBagError: If rosbag2 compressed the bag.
     """
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))[ROOT]
         version = int(given["version"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, *MALFORMED) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise BagError(
             f"{path}: got no description of a rosbag2 bag ({reason}); `./vnb bag recover` makes a new one"
@@ -195,12 +211,12 @@ def load(path: Path) -> BagInfo:
         raise BagError(f"{path}: got a bag of version {version}, expected 1 to {VERSION}; a newer ROS 2 made it")
     mode = str(given.get("compression_mode") or "").lower()
     if mode not in ("", "none"):
-        raise BagError(
+        raise CompressedBagError(
             f"{path}: got a bag that rosbag2 compressed by {mode}, expected none; convert it with `ros2 bag convert`"
         )
     try:
         return _parse(given, version)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (BagError, *MALFORMED) as error:
         reason = f"{type(error).__name__}: {error}"
         raise BagError(f"{path}: incomplete ({reason}); `./vnb bag recover` makes a new one") from error
 

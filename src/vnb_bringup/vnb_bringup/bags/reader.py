@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,6 +39,7 @@ class BagReader:
 
     Args:
         path: Folder of the bag, or one of its storage files.
+        survey: Count what the files of the folder hold, whatever its ``metadata.yaml`` tells.
 
     Attributes:
         info: What it holds.
@@ -50,9 +52,9 @@ class BagReader:
         BagError: If it is no bag, is of another version, or its files are not there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, survey: bool = False) -> None:
         self.path = path
-        told, files = _find(path)
+        told, files = (None, storage_files(path)) if survey else _find(path)
         self.complete = told is not None or path.is_file()
         self.topics: dict[str, Topic] = {}
         self.definitions: dict[str, Definition] = {}
@@ -61,11 +63,11 @@ class BagReader:
         try:
             for file in files:
                 self._add(file, custom)
+            self._take_told(told)
+            self.info = told or self._survey(custom)
         except BaseException:
             self.close()
             raise
-        self._take_hashes(told)
-        self.info = told or self._survey(custom)
 
     def _add(self, path: Path, custom: dict[str, str]) -> None:
         file = STORAGES[_storage_of(path)].open(path)
@@ -77,12 +79,14 @@ class BagReader:
         for name, definition in file.definitions.items():
             self.definitions.setdefault(name, definition)
 
-    def _take_hashes(self, told: BagInfo | None) -> None:
-        """Take over type hashes that only ``metadata.yaml`` has."""
+    def _take_told(self, told: BagInfo | None) -> None:
+        """Take over what only ``metadata.yaml`` has: offers of publishers that came later, and some type hashes."""
         for topic in told.topics if told else ():
+            if topic.qos and topic.name in self.topics:
+                self.topics[topic.name] = replace(self.topics[topic.name], qos=topic.qos)
             known = self.definitions.get(topic.type)
             if known is not None and not known.type_hash and topic.type_hash:
-                self.definitions[topic.type] = Definition(known.name, known.text, topic.type_hash)
+                self.definitions[topic.type] = replace(known, type_hash=topic.type_hash)
 
     def _survey(self, custom: dict[str, str]) -> BagInfo:
         """Count what the files hold, where nothing tells."""
@@ -113,9 +117,9 @@ class BagReader:
             UnknownNameError: If the bag has no such topic.
         """
         self.require_topics(topics or ())
-        for _, file in self._files:
-            for message in file.messages(topics, start, end):
-                yield BagMessage(*message)
+        found = [file.messages(topics, start, end) for _, file in self._files]
+        for message in heapq.merge(*found, key=lambda message: message[1]):  # files of a split bag may overlap
+            yield BagMessage(*message)
 
     def require_topics(self, topics: Collection[str]) -> None:
         """Raise :class:`UnknownNameError` for the first name that is no topic of the bag."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from vnb_bringup.bags.definitions import Definition
-from vnb_bringup.bags.metadata import ROOT, VERSION, BagFile, BagInfo, Topic, dump, parse_qos, qos_text
+from vnb_bringup.bags.metadata import MALFORMED, ROOT, VERSION, BagFile, BagInfo, Topic, dump, parse_qos, qos_text
 from vnb_grasp.errors import BagError
 
 _TABLES = """
@@ -31,7 +31,7 @@ _OLDEST, _NEWEST = 3, 4
 
 class Sqlite3Output:
     """An SQLite file that is being written. A flush commits; what was committed survives this process. Nothing is
-    compressed.
+    compressed. Until it is closed a write-ahead log lies beside it, so that readers do not lock the writer out.
     """
 
     def __init__(self, path: Path, custom: Mapping[str, str], compress: bool = True) -> None:
@@ -40,6 +40,7 @@ class Sqlite3Output:
         try:
             self._db = sqlite3.connect(path, check_same_thread=False)
             self._db.executescript(_TABLES)
+            self._db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error as error:
             raise BagError(f"{path}: cannot be written ({error}); give another folder") from error
         self._path = path
@@ -90,11 +91,30 @@ class Sqlite3Output:
         """See :class:`vnb_bringup.bags.storage.Output`."""
         self._store_metadata(metadata)
         self._db.commit()
+        _end_log(self._db)
         self._db.close()
 
     def _store_metadata(self, text: str) -> None:
         self._db.execute("DELETE FROM metadata")
         self._db.execute("INSERT INTO metadata(metadata_version, metadata) VALUES (?, ?)", (VERSION, text))
+
+
+def _texts(row: tuple[object, ...]) -> list[str]:
+    """Return the values of a row; raises :class:`TypeError` if one is no text."""
+    texts = [value for value in row if isinstance(value, str)]
+    if len(texts) < len(row):
+        raise TypeError(f"got the row {row}, expected texts")
+    return texts
+
+
+def _end_log(db: sqlite3.Connection) -> None:
+    """Make one file of the database and its log, unless somebody reads it: then the last reader to close it does."""
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        db.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
 
 
 class Sqlite3File:
@@ -107,7 +127,7 @@ class Sqlite3File:
     """
 
     def __init__(self, path: Path) -> None:
-        self.complete = True
+        self.complete = not path.with_name(path.name + "-wal").exists()
         self._path = path
         self.topics: dict[str, Topic] = {}
         self.definitions: dict[str, Definition] = {}
@@ -117,8 +137,10 @@ class Sqlite3File:
         self._db = sqlite3.connect(path, check_same_thread=False)
         try:
             self._read_tables()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except (BagError, sqlite3.Error, *MALFORMED) as error:
             self._db.close()
+            if isinstance(error, BagError):
+                raise
             raise BagError(f"{path}: got no readable rosbag2 database ({error})") from error
 
     def _read_tables(self) -> None:
@@ -131,15 +153,18 @@ class Sqlite3File:
         hashed = "type_description_hash" if version >= 4 else "''"
         if version >= 4:
             rows = "SELECT topic_type, encoding, encoded_message_definition, type_description_hash"
-            for name, encoding, text, type_hash in self._db.execute(f"{rows} FROM message_definitions"):
+            for row in self._db.execute(f"{rows} FROM message_definitions"):
+                name, encoding, text, type_hash = _texts(row)
                 self.definitions[name] = Definition(name, text if encoding == "ros2msg" else "", type_hash)
         rows = f"SELECT name, type, serialization_format, offered_qos_profiles, {hashed} FROM topics ORDER BY id"
-        for name, kind, serialization, qos, type_hash in self._db.execute(rows):
+        for row in self._db.execute(rows):
+            name, kind, serialization, qos, type_hash = _texts(row)
             self.topics.setdefault(name, Topic(name, kind, type_hash, parse_qos(qos), serialization))
             self.definitions.setdefault(kind, Definition(kind, "", type_hash))
         for (text,) in self._db.execute("SELECT metadata FROM metadata ORDER BY id"):
             told = yaml.safe_load(text) or {}
-            self.custom.update(told.get(ROOT, told).get("custom_data") or {})
+            custom = told.get(ROOT, told).get("custom_data") or {}
+            self.custom.update({str(key): str(value) for key, value in custom.items()})
 
     def _schema_version(self) -> int:
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -162,9 +187,11 @@ class Sqlite3File:
         limits = (start or 0, 2**63 - 1 if end is None else end)
         try:
             for name, time, data in self._db.execute(query, limits):
+                if not isinstance(time, int) or not isinstance(data, bytes):
+                    raise TypeError(f"a message of {name} at {time!r} holds no bytes")
                 if wanted is None or name in wanted:
-                    yield name, time, time, bytes(data)
-        except sqlite3.Error as error:
+                    yield name, time, time, data
+        except (sqlite3.Error, TypeError) as error:
             raise BagError(f"{self._path}: damaged ({error}); `./vnb bag recover` keeps what can be read") from error
 
     def times(self) -> Iterator[tuple[str, int]]:
@@ -178,7 +205,7 @@ class Sqlite3File:
 
     @staticmethod
     def mend(path: Path) -> None:
-        """Roll back what was not committed.
+        """Roll back what was not committed, and make one file of the database and its log.
 
         Raises:
             BagError: If the database is damaged beyond that.
@@ -186,6 +213,7 @@ class Sqlite3File:
         file = Sqlite3File(path)
         try:
             problem = file._db.execute("PRAGMA integrity_check").fetchone()[0]
+            _end_log(file._db)
         except sqlite3.Error as error:
             problem = str(error)
         finally:

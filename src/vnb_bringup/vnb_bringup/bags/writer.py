@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ import yaml
 
 from vnb_bringup.bags import metadata
 from vnb_bringup.bags.definitions import Definition
+from vnb_bringup.bags.lock import FolderLock
 from vnb_bringup.bags.metadata import BagFile, BagInfo, Topic
 from vnb_bringup.bags.storage import STORAGES, Output
 from vnb_grasp.errors import BagError
@@ -19,6 +21,7 @@ from vnb_grasp.errors import BagError
 
 class BagWriter:
     """A new bag. What was flushed survives the death of this process, metadata aside, which :func:`recover` restores.
+    While it is open it holds the folder's lock.
 
     Args:
         folder: Of the bag; must not be there.
@@ -53,6 +56,7 @@ class BagWriter:
             raise BagError(f"bag {folder}: is there already; name another folder or remove it") from None
         except OSError as error:
             raise BagError(f"bag {folder}: cannot be made ({error.strerror}); name another folder") from error
+        self._lock = FolderLock(folder)
         self._topics: dict[str, tuple[Topic, Definition]] = {}
         self._counts: dict[str, int] = {}
         self._files: list[BagFile] = []
@@ -67,7 +71,7 @@ class BagWriter:
         return output
 
     def add_topic(self, topic: Topic, definition: Definition) -> None:
-        """Announce a topic before its first message; again is nothing.
+        """Announce a topic before its first message; again only tells other offers, which ``metadata.yaml`` then has.
 
         Raises:
             BagError: If a topic of that name has another type.
@@ -76,6 +80,7 @@ class BagWriter:
         if known is not None:
             if known[0].type != topic.type:
                 raise BagError(f"topic {topic.name}: got type {topic.type}, but it was recorded with {known[0].type}")
+            self._topics[topic.name] = (replace(known[0], qos=topic.qos), known[1])
             return
         self._topics[topic.name] = (topic, definition)
         self._counts[topic.name] = 0
@@ -115,9 +120,12 @@ class BagWriter:
 
     def close(self) -> BagInfo:
         """Finish the bag and return what it holds."""
-        self._current.close(self._metadata())
-        info = self._info()
-        write_metadata(self._folder, info)
+        try:
+            self._current.close(self._metadata())
+            info = self._info()
+            write_metadata(self._folder, info)
+        finally:
+            self._lock.close()
         return info
 
     def _info(self) -> BagInfo:

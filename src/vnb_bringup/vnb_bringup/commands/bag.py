@@ -95,8 +95,10 @@ def _record(folder: Path, storage: str, topics: list[str], split_mb: float, dura
 
     from vnb_bringup.bags.nodes.recorder_node import run
     from vnb_bringup.bags.storage import STORAGES
+    from vnb_bringup.graph.domain import given_domain
 
     STORAGES[storage]
+    given_domain()  # ROS itself would end with a traceback
     given = {
         "out": str(folder),
         "storage": storage,
@@ -115,7 +117,9 @@ def _play(
 ) -> None:
     from vnb_bringup.bags.nodes.player_node import run
     from vnb_bringup.bags.schedule import PlayOptions
+    from vnb_bringup.graph.domain import given_domain
 
+    given_domain()  # ROS itself would end with a traceback
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -143,13 +147,17 @@ def _recover(path: Path) -> None:
 
 
 def _open(path: Path) -> BagReader:
+    from vnb_bringup.bags.lock import is_being_written
     from vnb_bringup.bags.reader import BagReader
 
     bag = BagReader(path)
-    if not bag.complete:
+    folder = path if path.is_dir() else path.parent
+    if not bag.complete and is_being_written(folder):
+        typer.echo(f"vnb: {path} is still being written: taken as far as it goes now.", err=True)
+    elif not bag.complete:
         typer.echo(
-            f"vnb: {path} was not closed, its recorder was killed or still runs: taken as far as it goes. "
-            f"`./vnb bag recover {path}` makes it a whole bag for other tools.",
+            f"vnb: {path} was not closed, its recorder was killed: taken as far as it goes. "
+            f"`./vnb bag recover {folder}` makes it a whole bag for other tools.",
             err=True,
         )
     return bag

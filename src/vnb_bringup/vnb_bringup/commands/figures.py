@@ -34,7 +34,7 @@ def main(
 
     wrench_space and quality run each trial again, because what touches under the sideways pulses is not recorded.
     """
-    from vnb_bringup.figures import FIGURES, MissingSource, read_sources
+    from vnb_bringup.figures import FIGURES, read_sources
     from vnb_bringup.report.folder import prepare_folder
     from vnb_grasp.errors import ConfigError
 
@@ -47,10 +47,10 @@ def main(
     for name, draw in painters.items():
         try:
             drawn = draw(given)
-        except MissingSource as missing:
+        except ConfigError as why:
             if figure:
-                raise MissingSource(f"figure {name}: {missing}") from missing
-            left_out.append(f"{name}: {missing}")
+                raise ConfigError(f"figure {name}: {why}") from why
+            left_out.append(f"{name}: {why}")
             continue
         for one in drawn:
             _write(one, out)

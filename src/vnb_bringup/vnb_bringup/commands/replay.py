@@ -40,17 +40,19 @@ def main(
     from vnb_bringup.replay.recompute import SOURCES, ReplaySettings, replay
     from vnb_bringup.replay.recording import Recording
     from vnb_bringup.replay.report import verdict, write_report
+    from vnb_bringup.report.folder import prepare_folder
 
     if source not in SOURCES:
         raise typer.BadParameter(f"--from {source}: expected one of: {', '.join(SOURCES)}")
     if source == "belief" and (belief or checkpoint):
         raise typer.BadParameter("--belief and --checkpoint compute the belief anew: they need --from observation")
     settings = ReplaySettings(source, method, beta, belief, checkpoint)
+    folder = out or Path("out") / f"replay-{_name(bag)}"
     with BagReader(bag) as reader, known_names():
         _check(settings)
         recording = Recording(reader)
+        prepare_folder(folder)
         found = compare(replay(recording, settings))
-    folder = out or Path("out") / f"replay-{_name(bag)}"
     notes = _notes(recording, settings)
     markdown, data = write_report(folder, bag, settings, found, notes, command_line())
     print(verdict(settings, found))

@@ -14,6 +14,7 @@ from vnb_bringup.commands._shared import command_line, known_names
 if TYPE_CHECKING:
     from vnb_bringup.report.local import TrialSettings
     from vnb_bringup.report.record import TrialRecord
+    from vnb_grasp.errors import BagError
     from vnb_sim_bridge.render.film import Film, Filmer
     from vnb_sim_bridge.scenario import Scenario
 
@@ -65,6 +66,7 @@ def main(
     record_bag: Annotated[
         bool, typer.Option("--record", help="Record all topics into a rosbag2 bag, in the folder `bag` of the report.")
     ] = False,
+    storage: Annotated[str, typer.Option(help="Storage of the bag: mcap or sqlite3.")] = "mcap",
     hardware: Annotated[
         str,
         typer.Option(help="Robot: sim (the simulated robot), or emulated (drivers against emulated devices)."),
@@ -87,6 +89,7 @@ def main(
     Exits with 0 when the trial ran, whatever became of the grasp.
     """
     from vnb_benchmark.scenarios.files import parse_reference
+    from vnb_bringup.bags.storage import STORAGES
     from vnb_bringup.report.folder import Pictures, prepare_folder, write_folder
     from vnb_bringup.report.local import TrialSettings
     from vnb_planner.attempts import AttemptRule
@@ -94,6 +97,9 @@ def main(
 
     if record_bag and not ros:
         raise typer.BadParameter("--record records the topics of the node graph, and --no-ros runs without it")
+    chosen = context.get_parameter_source("storage")
+    if not record_bag and chosen is not None and chosen.name == "COMMANDLINE":
+        raise typer.BadParameter("--storage is that of a bag: it needs --record")
     if hardware not in HARDWARE:
         raise typer.BadParameter(f"got {hardware!r}, expected one of: {', '.join(HARDWARE)}", param_hint="--hardware")
     if hardware != "sim" and not ros:
@@ -117,17 +123,21 @@ def main(
         source = pose_source or ("cameras" if hardware == "sim" and scenario_reference is None else "sensor")
         settings = replace(settings, conditions=replace(settings.conditions, pose_source=source))
         _check(scenario, settings)
+        STORAGES[storage]
     out = out or Path("out") / f"trial-{name}-{method}"
     prepare_folder(out)
     filmer = _filmer() if pictures else None
     bag = _free_bag(out) if record_bag else None
+    unrecorded = None
     if hardware == "emulated":
         record, film = _run_emulated(scenario, settings, film=pictures)
     else:
-        record = _run(scenario, settings, filmer, ros=ros, bag=bag)
+        record, unrecorded = _run(scenario, settings, filmer, ros=ros, bag=bag, storage=storage)
         film = filmer.develop() if filmer is not None else Film({}, b"")
     page = write_folder(out, record, Pictures(film.pictures, film.gif), command_line())
     _print_verdict(record, page, time.perf_counter() - started)
+    if unrecorded is not None:
+        raise unrecorded
     if bag is not None:
         print(f"Bag: {bag}")
     if record.error_code:
@@ -192,21 +202,38 @@ def _free_bag(out: Path) -> Path:
 
 
 def _run(
-    scenario: Scenario, settings: TrialSettings, filmer: Filmer | None, *, ros: bool, bag: Path | None = None
-) -> TrialRecord:
+    scenario: Scenario,
+    settings: TrialSettings,
+    filmer: Filmer | None,
+    *,
+    ros: bool,
+    bag: Path | None = None,
+    storage: str = "mcap",
+) -> tuple[TrialRecord, BagError | None]:
+    """Return the record, and why the bag could not be written if that is so."""
     from vnb_bringup.report.live import LiveLine
 
     observers = () if filmer is None else (filmer,)
     with LiveLine() as line:
         if ros:
-            from vnb_bringup.graph.trial import run_graph_trial
+            from vnb_bringup.graph.trial import UnrecordedTrialError, run_graph_trial
 
-            return run_graph_trial(
-                scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase, bag=bag
-            )
+            try:
+                record = run_graph_trial(
+                    scenario,
+                    settings,
+                    observers=observers,
+                    on_step=line.step,
+                    on_phase=line.phase,
+                    bag=bag,
+                    storage=storage,
+                )
+            except UnrecordedTrialError as error:
+                return error.record, error
+            return record, None
         from vnb_bringup.report.local import run_local_trial
 
-        return run_local_trial(scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase)
+        return run_local_trial(scenario, settings, observers=observers, on_step=line.step, on_phase=line.phase), None
 
 
 def _run_emulated(scenario: Scenario, settings: TrialSettings, *, film: bool) -> tuple[TrialRecord, Film]:

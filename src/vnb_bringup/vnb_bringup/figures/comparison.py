@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
 
 from vnb_benchmark.report.content import Figure
 from vnb_bringup.figures.sources import MissingSource, Sources, Trial
 from vnb_bringup.figures.style import PAGE, STYLE, bare, save
+from vnb_grasp.errors import ConfigError
 
 CAPTION = "Grasps after the lift, methods in rows; ε of the true contacts at the end of closing."
 
@@ -18,6 +21,7 @@ def draw(sources: Sources) -> list[Figure]:
     without = [str(trial.folder) for trial in trials if trial.picture("lifted") is None]
     if without:
         raise MissingSource(f"{', '.join(without)}: no lifted.png; run ./vnb trial without --no-pictures")
+    _refuse_doubles(trials)
     methods = list(dict.fromkeys(trial.method for trial in trials))
     cases = list(dict.fromkeys(trial.case for trial in trials))
     with mpl.rc_context(STYLE):
@@ -42,6 +46,18 @@ def draw(sources: Sources) -> list[Figure]:
         for axes, case in zip(grid[0], cases, strict=True):
             axes.set_title(case)
         return [save(drawing, "comparison", CAPTION)]
+
+
+def _refuse_doubles(trials: Sequence[Trial]) -> None:
+    """Raise :class:`ConfigError` if trials would be drawn over one another."""
+    first: dict[tuple[str, str], Trial] = {}
+    for trial in trials:
+        other = first.setdefault((trial.method, trial.case), trial)
+        if other is not trial:
+            raise ConfigError(
+                f"{other.folder} and {trial.folder}: got two trials of {trial.method} on {trial.case}, expected one "
+                "for each panel; leave one out"
+            )
 
 
 def words(trial: Trial) -> str:

@@ -26,6 +26,8 @@ from vnb_grasp.nodes.base import CountingPublisher
 if TYPE_CHECKING:  # it imports every node of the graph
     from vnb_bringup.graph.composition import Graph
 
+SPLIT_MEGABYTES = 512.0
+"""Size of a bag's file at which the next one is begun [MB]."""
 _READY_TIME = 30.0
 _STOP_TIME = 60.0
 _ACKNOWLEDGE_TIME = 10.0
@@ -51,15 +53,7 @@ def recorded(
 
 
 def _recorded(graph: Graph, folder: Path, storage: str, notes: Mapping[str, str], published: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", recorder_node.__name__, "--ros-args"]
-    for name, value in (
-        ("out", str(folder)),
-        ("published", str(published)),
-        ("storage", storage),
-        ("notes", json.dumps(dict(notes))),
-        ("parent", os.getpid()),
-    ):
-        command += ["-p", f"{name}:={json.dumps(value)}"]
+    command = _command(folder, storage, notes, published)
     environment = dict(os.environ, ROS_DOMAIN_ID=str(graph.domain))
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, env=environment, stderr=log, start_new_session=True)
@@ -78,6 +72,20 @@ def _recorded(graph: Graph, folder: Path, storage: str, notes: Mapping[str, str]
             raise BagError(f"the recorder of {folder} ended with status {process.returncode}: {told[-400:]}")
         if told:
             print(told, file=sys.stderr)
+
+
+def _command(folder: Path, storage: str, notes: Mapping[str, str], published: Path) -> list[str]:
+    command = [sys.executable, "-m", recorder_node.__name__, "--ros-args"]
+    for name, value in (
+        ("out", str(folder)),
+        ("published", str(published)),
+        ("storage", storage),
+        ("split_megabytes", SPLIT_MEGABYTES),
+        ("notes", json.dumps(dict(notes))),
+        ("parent", os.getpid()),
+    ):
+        command += ["-p", f"{name}:={json.dumps(value)}"]
+    return command
 
 
 def _connects(graph: Graph, process: subprocess.Popen[bytes]) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,25 @@ class Facts:
         parameters: Of each node by its name without a namespace; empty where the recorder could not ask.
         checkpoint_sha256: Of the belief's checkpoint; empty if it is not told.
         versions: Of the software, by name; empty if they are not told.
+        changed: Names of the parameters that differed when a node appeared again, by its name without a namespace.
     """
 
     parameters: Mapping[str, Mapping[str, Any]]
     checkpoint_sha256: str
     versions: Mapping[str, str]
+    changed: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def of(self, node: str, name: str, default: Any) -> Any:
-        """Return a parameter of a node, or ``default`` where the bag does not tell."""
+        """Return a parameter of a node, or ``default`` where the bag does not tell.
+
+        Raises:
+            BagError: If the node had several values of it in the course of the recording.
+        """
+        if name in self.changed.get(node, ()):
+            raise BagError(
+                f"the bag holds several trials, whose {node} nodes had different values of {name}; record each trial "
+                "into a bag of its own to compute it again"
+            )
         return self.parameters.get(node, {}).get(name, default)
 
 
@@ -149,8 +160,10 @@ def _resolve(bag: BagReader) -> dict[str, str]:
 def _facts(custom: Mapping[str, str]) -> Facts:
     try:
         parameters = yaml.safe_load(custom.get("parameters", "")) or {}
+        changed = yaml.safe_load(custom.get("parameters_changed", "")) or {}
         versions = yaml.safe_load(custom.get("versions", "")) or {}
         by_name = {str(node).rpartition("/")[2]: dict(values) for node, values in parameters.items()}
+        changed_by_name = {str(node).rpartition("/")[2]: set(names) for node, names in changed.items()}
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         raise BagError(f"the bag's notes on its nodes cannot be read ({error})") from error
-    return Facts(by_name, custom.get("checkpoint_sha256", ""), versions)
+    return Facts(by_name, custom.get("checkpoint_sha256", ""), versions, changed_by_name)

@@ -39,7 +39,9 @@ TOPICS = {
 """Topics that a snapshot is made of, without namespace, and their types."""
 
 LATE = 0.5
-"""By how much a message may be older than the latest of other topics [s]."""
+"""By how much joints may be older than the latest of other topics [s]."""
+
+_PROMPT = ("arm/joint_states", "hand/joint_states")
 
 
 class Assembler:
@@ -93,9 +95,11 @@ class Assembler:
         """Move the time on; where it begins again, what was seen before is no longer true.
 
         Topics overtake one another on their way by a few steps, so that a time before the latest is no new beginning
-        unless it is one of its own topic, whose messages stay in order, or far back.
+        unless it is one of its own topic, whose messages stay in order, or far back. A pose that is computed from an
+        image can itself be far back; joints are always of the present.
         """
-        if time < self._times.get(topic, time) - 1e-6 or time < self.snapshot.time - LATE:
+        far_back = topic in _PROMPT and time < self.snapshot.time - LATE
+        if far_back or time < self._times.get(topic, time) - 1e-6:
             self.restarts += 1
             self.snapshot = Snapshot(object_name=self.snapshot.object_name)
             self._times.clear()

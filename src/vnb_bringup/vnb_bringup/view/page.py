@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from vnb_bringup.view.drawing import Drawing
@@ -19,6 +21,10 @@ _CAMERA = (0.52, 1.22, 1.22)
 _TARGET = (0.0, 0.86, 0.90)
 _PLOT_PERIOD = 0.4
 """Least time between two drawings of the plots [s]; the rest follows at once."""
+_RESTART = 0.5
+"""Time for which the last moment is shown where time begins again after it, at speed 1 [s]."""
+_ROUNDING = 1e-6
+"""Time that sums of steps may fall short of a moment [s]."""
 
 
 class Page:
@@ -68,7 +74,7 @@ class Page:
             self._plotted = time.monotonic()
 
     def add_player(self, snapshots: Sequence[Snapshot]) -> Player:
-        """Make a player of known moments and show the last one."""
+        """Make a player of known moments and show the first one."""
         return Player(self, snapshots)
 
 
@@ -82,6 +88,12 @@ def _histories(snapshots: Sequence[Snapshot]) -> list[History]:
     return found
 
 
+def _film_times(snapshots: Sequence[Snapshot]) -> list[float]:
+    """Return when each moment is shown after the first one, at speed 1 [s]."""
+    steps = (after.time - before.time for before, after in pairwise(snapshots))
+    return list(accumulate((step if step >= 0.0 else _RESTART for step in steps), initial=0.0))
+
+
 class Player:
     """Goes through known moments by slider or in time.
 
@@ -93,6 +105,8 @@ class Player:
     def __init__(self, page: Page, snapshots: Sequence[Snapshot]) -> None:
         self._page, self._snapshots = page, snapshots
         self._histories = _histories(snapshots)
+        self._times = _film_times(snapshots)
+        self._index, self._playhead = 0, 0.0
         folder = page.panel.player_slot
         folder.visible = True
         gui = page.server.gui
@@ -122,15 +136,16 @@ class Player:
         self._button.label = "Pause" if self._playing.is_set() else "Play"
 
     def tick(self, elapsed: float) -> None:
-        """Go on by ``elapsed`` seconds if it plays."""
+        """Go on by ``elapsed`` seconds if it plays, to the last moment that is due by then."""
         if not self._playing.is_set():
             return
-        index = min(int(self._slider.value), len(self._snapshots) - 1)
-        goal = self._snapshots[index].time + elapsed * float(self._speed.value)
         last = len(self._snapshots) - 1
-        after = min(index + 1, last)
-        while after < last and self._snapshots[index].time <= self._snapshots[after].time < goal:
-            after += 1
-        self._slider.value = after
-        if after == last:
+        index = min(int(self._slider.value), last)
+        if index != self._index:  # somebody moved the slider
+            self._playhead = self._times[index]
+        self._playhead += elapsed * float(self._speed.value)
+        self._index = bisect_right(self._times, self._playhead + _ROUNDING) - 1
+        if self._index != index:
+            self._slider.value = self._index
+        if self._index == last:
             self._toggle()

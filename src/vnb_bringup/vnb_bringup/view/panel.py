@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Callable
+from datetime import datetime
 from html import escape
 
 import numpy as np
@@ -23,6 +24,8 @@ from vnb_bringup.view.snapshot import FINGERS, Snapshot
 Array = NDArray[np.float64]
 
 _PLOT_HEIGHT = 150
+_WALL_CLOCK = 1e8
+"""Times after this one are of the wall clock [s]: no simulation runs for three years."""
 _PLOTS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Grasp quality ε": (("epsilon_hat", "from touch", "#0072b2"), ("epsilon_true", "true", "#5a6069")),
     "Risk": (("cvar", "CVaR", "#d55e00"), ("p_fail", "P(fail)", "#7e57c2")),
@@ -100,8 +103,13 @@ def _add_plot(gui: viser.GuiApi, title: str, lines: tuple[tuple[str, str, str], 
 
 
 def plot_data(history: History, names: tuple[str, ...]) -> tuple[Array, ...]:
-    """Return time and columns as the plots take them: moments at which nothing was computed are left out."""
+    """Return time and columns as the plots take them: moments at which nothing was computed are left out.
+
+    Time of the wall clock begins with the history: nobody reads seconds since 1970.
+    """
     time, *columns = history.columns("time", *names)
+    if len(time) and time[0] > _WALL_CLOCK:
+        time = time - time[0]
     known = np.isfinite(columns).any(axis=0) if len(time) else np.zeros(0, dtype=bool)
     return (time[known], *(column[known] for column in columns))
 
@@ -133,7 +141,7 @@ def verdict_html(snapshot: Snapshot) -> str:
 def figures_html(snapshot: Snapshot) -> str:
     """Return the figures of a moment; each value carries its name as ``data-vnb``."""
     values = {
-        "time": ("time", f"{snapshot.time:.2f} s"),
+        "time": ("time", time_text(snapshot.time)),
         "step": ("step", f"{snapshot.step}"),
         "phase": ("phase", escape(snapshot.phase) or "–"),
         "contacts": ("contacts", f"{int(snapshot.contact.sum())} of 5"),
@@ -150,6 +158,13 @@ def figures_html(snapshot: Snapshot) -> str:
     )
     grid = "display:grid;grid-template-columns:repeat(3,1fr);gap:6px;padding:4px 12px"
     return f'<div style="{grid}">{cells}</div>'
+
+
+def time_text(time: float) -> str:
+    """Return a time [s]: simulated in seconds, of the wall clock as the time of day."""
+    if time < _WALL_CLOCK:
+        return f"{time:.2f} s"
+    return datetime.fromtimestamp(time).astimezone().strftime("%H:%M:%S.%f")[:-4]
 
 
 def pads_html(snapshot: Snapshot) -> str:

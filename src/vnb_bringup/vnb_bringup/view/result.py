@@ -19,6 +19,7 @@ from vnb_grasp.errors import ConfigError
 from vnb_grasp.kinematics import ArmKinematics
 from vnb_perception.tactile_quality import TactileQuality
 
+_PARTS = ("scenario", "hand", "method", "belief", "error", "summary", "verdict", "versions", "steps")
 _NEEDED = ("arm_joints", "hand_joints", "object_estimate", "object_quaternion", "taxels")
 
 
@@ -42,6 +43,9 @@ def read_result(folder: Path) -> dict[str, Any]:
             f"{path}: got schema version {document.get('schema_version')}, expected {SCHEMA_VERSION}; "
             "read it with the version that wrote it, or run the trial again"
         )
+    missing = [name for name in _PARTS if name not in document]
+    if missing:
+        raise ConfigError(f"{path}: incomplete, it lacks {', '.join(missing)}; run the trial again")
     return document
 
 
@@ -66,6 +70,15 @@ def result_snapshots(folder: Path) -> list[Snapshot]:
     """
     document = read_result(folder)
     require_recorded(document, folder)
+    try:
+        return _snapshots(document)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{folder}: result.json is incomplete ({type(error).__name__}: {error}); run the trial again"
+        ) from error
+
+
+def _snapshots(document: dict[str, Any]) -> list[Snapshot]:
     hand, arm = load_hand(document["hand"]), ArmKinematics(load_arm("fr3"))
     quality = TactileQuality(hand)
     shape = hand.pads[0].rows, hand.pads[0].columns
@@ -77,7 +90,7 @@ def result_snapshots(folder: Path) -> list[Snapshot]:
         arm_q, hand_q = (np.array(step[f"{part}_joints"], dtype=np.float64) for part in ("arm", "hand"))
         taxels = np.array(step["taxels"], dtype=np.uint8).reshape(5, *shape)
         felt = quality.estimate(torch.from_numpy(taxels), torch.from_numpy(hand_q))
-        T_hand_object = pose_matrix(step["object_estimate"][:3], step["object_estimate"][3:])
+        T_hand_object = _pose(step["object_estimate"])
         snapshots.append(
             Snapshot(
                 time=float(step["time"]),
@@ -89,7 +102,7 @@ def result_snapshots(folder: Path) -> list[Snapshot]:
                 hand_q=hand_q,
                 estimate=None if T_hand_object is None else _world(arm, arm_q, T_hand_object),
                 covariance=covariance,
-                truth=pose_matrix(step["object_position"], step["object_quaternion"]),
+                truth=_pose([*step["object_position"], *step["object_quaternion"]]),
                 belief=_belief(step["belief"], T_hand_object),
                 contact=np.array(step["contact"], dtype=bool),
                 points=felt.points.numpy(),
@@ -106,6 +119,13 @@ def result_snapshots(folder: Path) -> list[Snapshot]:
         )
     snapshots[-1] = replace(snapshots[-1], verdict=_verdict(document))
     return snapshots
+
+
+def _pose(numbers: list[float | None] | None) -> np.ndarray | None:
+    """Return a position and a quaternion (w, x, y, z) as a matrix (4, 4); None if a number was not finite."""
+    if numbers is None or None in numbers:
+        return None
+    return pose_matrix(numbers[:3], numbers[3:])
 
 
 def _belief(belief: dict[str, Any], reference: np.ndarray | None) -> BeliefView | None:

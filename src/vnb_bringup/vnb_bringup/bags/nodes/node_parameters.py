@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,30 +26,38 @@ class _Interview:
 
 
 class NodeParameters:
-    """The parameters of all nodes but one's own, as they were when each node appeared.
+    """The parameters of all nodes but one's own, as they were when each node appeared for the first time.
 
     Args:
         node: Asks.
-        on_change: Called with the parameters of all nodes that have answered, as YAML by full name.
+        on_change: Called with notes for the bag, as YAML by full name: ``parameters`` of all nodes that have answered,
+            and ``parameters_changed``, the names of those that were others when a node appeared again.
     """
 
-    def __init__(self, node: Node, on_change: Callable[[str], None]) -> None:
+    def __init__(self, node: Node, on_change: Callable[[Mapping[str, str]], None]) -> None:
         self._node = node
         self._on_change = on_change
-        self._known = {node.get_fully_qualified_name()}
+        self._own = node.get_fully_qualified_name()
+        self._known: set[str] = set()
         self._open: dict[str, _Interview] = {}
         self._values: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, list[str]] = {}
 
     def look(self) -> None:
         """Ask nodes that were not there before. A question before its services are connected is never answered."""
-        for name, namespace in self._node.get_node_names_and_namespaces():
-            full = f"{namespace.rstrip('/')}/{name}"
-            if full not in self._known and not name.startswith("_"):
-                self._known.add(full)
-                self._open[full] = _Interview(
-                    self._node.create_client(ListParameters, f"{full}/list_parameters"),
-                    self._node.create_client(GetParameters, f"{full}/get_parameters"),
-                )
+        present = {
+            f"{namespace.rstrip('/')}/{name}"
+            for name, namespace in self._node.get_node_names_and_namespaces()
+            if not name.startswith("_")
+        } - {self._own}
+        for full in self._open.keys() - present:
+            self._open[full].ended = True
+        for full in sorted(present - self._known - self._open.keys()):
+            self._open[full] = _Interview(
+                self._node.create_client(ListParameters, f"{full}/list_parameters"),
+                self._node.create_client(GetParameters, f"{full}/get_parameters"),
+            )
+        self._known = present
         for full, interview in list(self._open.items()):
             clients = (interview.list_names, interview.get_values)
             if interview.ended:
@@ -69,11 +77,18 @@ class NodeParameters:
         def told(names: list[str], future: Any) -> None:
             interview.ended = True
             values = (parameter_value_to_python(value) for value in future.result().values)
-            self._values[full] = {name: _plain(value) for name, value in zip(names, values, strict=False)}
-            self._on_change(yaml.safe_dump(self._values))
+            self._take(full, {name: _plain(value) for name, value in zip(names, values, strict=False)})
 
         request = ListParameters.Request(depth=_DEPTH)
         interview.list_names.call_async(request).add_done_callback(listed)
+
+    def _take(self, full: str, values: dict[str, Any]) -> None:
+        first = self._values.setdefault(full, values)
+        changed = {name for name in first.keys() | values.keys() if first.get(name) != values.get(name)}
+        if changed:
+            self._changed[full] = sorted(changed.union(self._changed.get(full, ())))
+        notes = {"parameters": self._values, "parameters_changed": self._changed}
+        self._on_change({name: yaml.safe_dump(note) for name, note in notes.items() if note})
 
 
 def _plain(value: Any) -> Any:

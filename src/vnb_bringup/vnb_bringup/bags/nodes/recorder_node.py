@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
 from vnb_msgs.msg import ErrorCode
 
 from vnb_bringup.bags.background import BackgroundWriter
 from vnb_bringup.bags.definitions import Definition, load_definition, share_folders
 from vnb_bringup.bags.gaps import SequenceGaps
-from vnb_bringup.bags.metadata import BagInfo, Topic
+from vnb_bringup.bags.metadata import BagInfo, Qos, Topic
 from vnb_bringup.bags.nodes.node_parameters import NodeParameters
 from vnb_bringup.bags.nodes.types import hash_text, message_class, recorded_qos, subscribing_qos
 from vnb_bringup.bags.writer import BagWriter
@@ -63,6 +64,15 @@ class RecorderConfig:
     memory_megabytes: float = parameter(64.0, "what may wait for the disk; messages beyond are dropped", 1.0)
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """A topic that is recorded, with all that its publishers have offered so far."""
+
+    topic: Topic
+    definition: Definition
+    subscription: Subscription
+
+
 class RecorderNode(VnbNode):
     """Subscribes to every topic as it appears, hidden ones aside, with a profile that hears all its publishers.
 
@@ -84,7 +94,8 @@ class RecorderNode(VnbNode):
         writer = BagWriter(Path(config.out), config.storage, split, notes, compress=config.compress)
         self._bag = BackgroundWriter(writer, int(config.memory_megabytes * megabyte))
         self._seen: set[str] = set()
-        self._parameters = NodeParameters(self, lambda told: self._bag.note({"parameters": told}))
+        self._heard: dict[str, _Heard] = {}
+        self._parameters = NodeParameters(self, self._bag.note)
         self.lost: Counter[str] = Counter()
         self._gaps = SequenceGaps()
         self._end = 0
@@ -105,14 +116,16 @@ class RecorderNode(VnbNode):
         """Record topics, and note parameters of nodes, that were not there before."""
         with self.border():
             for name, types in self.get_topic_names_and_types():
-                if name in self._seen or topic_or_service_is_hidden(name):
+                if topic_or_service_is_hidden(name):
                     continue
                 if self._wanted and name not in self._wanted:
                     continue
                 if not self._wanted and _ON_DEMAND.issuperset(types):
                     continue
                 publishers = self.get_publishers_info_by_topic(name)
-                if publishers:
+                if name in self._heard:
+                    self._join(name, publishers)
+                elif publishers and name not in self._seen:
                     self._seen.add(name)
                     self._record(name, types, publishers)
             self._parameters.look()
@@ -123,16 +136,38 @@ class RecorderNode(VnbNode):
                 raise BagError(f"topic {name}: got the types {', '.join(types)}, expected one; it is not recorded")
             kind, definition = message_class(types[0]), load_definition(types[0], self._shares)
             _require_same(name, definition, publishers)
-            offers = tuple(recorded_qos(publisher.qos_profile) for publisher in publishers)
-            self._bag.add_topic(Topic(name, types[0], definition.type_hash, offers), definition)
-            self.create_subscription(
-                kind,
-                name,
-                self._receiver(name),
-                subscribing_qos(offers, _DEPTH),
-                raw=True,
-                event_callbacks=SubscriptionEventCallbacks(message_lost=lambda event: self._lose(name, event)),
+            topic = Topic(name, types[0], definition.type_hash, _offers((), publishers))
+            self._bag.add_topic(topic, definition)
+            self._heard[name] = _Heard(topic, definition, self._subscribe(kind, topic))
+
+    def _subscribe(self, kind: Any, topic: Topic) -> Subscription:
+        return self.create_subscription(
+            kind,
+            topic.name,
+            self._receiver(topic.name),
+            subscribing_qos(topic.qos, _DEPTH),
+            raw=True,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=lambda event: self._lose(topic.name, event)),
+        )
+
+    def _join(self, name: str, publishers: Sequence[Any]) -> None:
+        """Hear publishers that came later too: one that offers less than those before needs a weaker subscription."""
+        heard = self._heard[name]
+        topic = replace(heard.topic, qos=_offers(heard.topic.qos, publishers))
+        if topic == heard.topic:
+            return
+        self._bag.add_topic(topic, heard.definition)
+        subscription = heard.subscription
+        if subscribing_qos(topic.qos, _DEPTH) != subscribing_qos(heard.topic.qos, _DEPTH):
+            _take_waiting(subscription)
+            self.destroy_subscription(subscription)
+            subscription = self._subscribe(subscription.msg_type, topic)
+            self.diagnose(
+                ErrorCode.BAG,
+                f"topic {name}: a publisher with less quality of service has joined, so the topic is subscribed to "
+                "anew; what was published in that moment may be missing",
             )
+        self._heard[name] = _Heard(topic, heard.definition, subscription)
 
     def _receiver(self, name: str) -> Callable[[bytes, Any], None]:
         put, hear = self._bag.put, self._gaps.hear
@@ -176,6 +211,18 @@ class RecorderNode(VnbNode):
     def over(self) -> bool:
         """Whether there is nothing to record for any more: writing has failed, or the parent has ended."""
         return self._bag.error is not None or self.config.parent not in (0, os.getppid())
+
+
+def _take_waiting(subscription: Subscription) -> None:
+    """Take what waits in a subscription: it would be lost with it."""
+    with subscription.handle:
+        while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+            subscription.callback(*taken)
+
+
+def _offers(known: tuple[Qos, ...], publishers: Sequence[Any]) -> tuple[Qos, ...]:
+    """Return the offers that are known and, after them, those of these publishers that are others."""
+    return tuple(dict.fromkeys((*known, *(recorded_qos(publisher.qos_profile) for publisher in publishers))))
 
 
 def _require_same(name: str, definition: Definition, publishers: Sequence[Any]) -> None:

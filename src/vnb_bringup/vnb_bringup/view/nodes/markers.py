@@ -84,6 +84,16 @@ def estimate_message(snapshot: Snapshot, stamp: Time) -> PoseWithCovarianceStamp
     return message
 
 
+def lost_estimate_message(stamp: Time) -> PoseWithCovarianceStamped:
+    """Return what tells that the pose is no longer known: nothing in it is a number."""
+    message = PoseWithCovarianceStamped(header=header(stamp, FRAME))
+    nan = float("nan")
+    message.pose.pose.position = Point(x=nan, y=nan, z=nan)
+    message.pose.pose.orientation = Quaternion(x=nan, y=nan, z=nan, w=nan)
+    message.pose.covariance = [nan] * 36
+    return message
+
+
 def _pose(transform: Array) -> Pose:
     return pose_to_message(FramePose.from_matrix(torch.from_numpy(np.ascontiguousarray(transform))))
 

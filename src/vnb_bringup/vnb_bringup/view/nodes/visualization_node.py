@@ -11,7 +11,7 @@ from rclpy.clock import Clock, ClockType
 from visualization_msgs.msg import MarkerArray
 
 from vnb_bringup.view.live import Watcher
-from vnb_bringup.view.nodes.markers import LAYERS, MarkerBuilder, estimate_message
+from vnb_bringup.view.nodes.markers import LAYERS, MarkerBuilder, estimate_message, lost_estimate_message
 from vnb_bringup.view.scene import SceneBuilder
 from vnb_grasp.description import load_arm, load_hand
 from vnb_grasp.nodes import qos
@@ -45,6 +45,7 @@ class VisualizationNode(VnbNode):
         self._outs = {name: self.create_publisher(MarkerArray, f"visualization/{name}", qos.LATCHED) for name in LAYERS}
         self._pose_out = self.create_publisher(PoseWithCovarianceStamped, "visualization/pose", qos.LATCHED)
         self._count = 0
+        self._pose_known = False
         self._watcher = Watcher(self, arm, hand)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self.create_timer(1.0 / config.rate, self._draw, clock=steady)
@@ -60,8 +61,9 @@ class VisualizationNode(VnbNode):
             for name, markers in self._markers.build(scene, snapshot, stamp).items():
                 self._outs[name].publish(markers)
             pose = estimate_message(snapshot, stamp)
-            if pose is not None:
-                self._pose_out.publish(pose)
+            if pose is not None or self._pose_known:  # the topic is latched: the last pose would stay for ever
+                self._pose_out.publish(pose or lost_estimate_message(stamp))
+            self._pose_known = pose is not None
 
 
 def main() -> int:
