@@ -60,9 +60,15 @@ class Visitor:
         return str(self.driver.execute_script(script, f'[data-vnb="{name}"]'))
 
     def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until a condition holds."""
+        """Wait until a condition holds; what is drawn anew while it is looked at is looked at again."""
         end = time.monotonic() + PATIENCE
-        while not condition():
+
+        def holds() -> bool:
+            with suppress(exceptions.StaleElementReferenceException):
+                return condition()
+            return False
+
+        while not holds():
             said = self.driver.find_element("css selector", "body").text
             assert time.monotonic() < end, f"{what}; the page says {said}"
             time.sleep(0.2)
