@@ -14,11 +14,12 @@ from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
 from vnb_belief.beliefs import BELIEFS
+from vnb_bringup.discovery import stay_local
 from vnb_bringup.graph.roster import GraphSettings
 from vnb_bringup.hardware.roster import (
     CAMERA_SOURCES,
@@ -39,9 +40,6 @@ CAMERA_DEFAULTS = {
     "d435i": ("realsense", "/d435i/depth/image_rect_raw", "/d435i/depth/camera_info"),
 }
 """Kind of each camera's driver, and the topics of the vendor's own node under the camera's name."""
-
-DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
-"""Nothing leaves the machine unless the user has set this."""
 
 
 def _argument(name: str, default: str, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
@@ -135,5 +133,4 @@ def _nodes(context: LaunchContext) -> list[Node]:
 def generate_launch_description() -> LaunchDescription:
     """Return what `ros2 launch` starts."""
     group = GroupAction([PushRosNamespace(LaunchConfiguration("namespace")), OpaqueFunction(function=_nodes)])
-    local = SetEnvironmentVariable(DISCOVERY, EnvironmentVariable(DISCOVERY, default_value="LOCALHOST"))
-    return LaunchDescription([local, *_arguments(), group])
+    return LaunchDescription([stay_local(), *_arguments(), group])

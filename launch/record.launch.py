@@ -5,25 +5,16 @@ ros2 launch vnb_bringup record.launch.py out:=my-bag recorder:=rosbag2     # ros
 """
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    EmitEvent,
-    ExecuteProcess,
-    OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from vnb_bringup.bags.storage import STORAGES
+from vnb_bringup.discovery import stay_local
 
 MEGABYTE = 1 << 20
-
-DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
-"""Nothing leaves the machine unless the user has set this."""
 
 
 def _argument(
@@ -37,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
     recorders = ["vnb", "rosbag2"]
     return LaunchDescription(
         [
-            SetEnvironmentVariable(DISCOVERY, EnvironmentVariable(DISCOVERY, default_value="LOCALHOST")),
+            stay_local(),
             _argument("out", None, "Folder of the bag; it must not be there."),
             _argument("storage", "mcap", "Kind of storage file.", sorted(STORAGES)),
             _argument("split_mb", "512", "Size at which a new file begins [MB]; 0 = never."),

@@ -9,23 +9,16 @@ from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    EmitEvent,
-    GroupAction,
-    LogInfo,
-    OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, EmitEvent, GroupAction, LogInfo, OpaqueFunction, RegisterEventHandler
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import EnvironmentVariable, EqualsSubstitution, LaunchConfiguration, OrSubstitution
+from launch.substitutions import EqualsSubstitution, LaunchConfiguration, OrSubstitution
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
 
 from vnb_belief.beliefs import BELIEFS
+from vnb_bringup.discovery import stay_local
 from vnb_grasp.description import known_hands, known_objects, load_arm, load_camera, load_hand
 from vnb_grasp.description.urdf import robot_urdf
 from vnb_planner.planners import PLANNERS
@@ -34,9 +27,6 @@ from vnb_sim_bridge.scenario import REGIMES
 from vnb_sim_bridge.sensors.pose import POSE_SOURCES
 
 TRUTH = ["true", "false"]
-
-DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
-"""Nothing leaves the machine unless the user has set this."""
 
 
 def _argument(name: str, default: str, description: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
@@ -129,8 +119,7 @@ def generate_launch_description() -> LaunchDescription:
     ]
     done = OnProcessExit(target_action=trial, on_exit=[EmitEvent(event=Shutdown(reason="the trial has ended"))])
     group = GroupAction([PushRosNamespace(LaunchConfiguration("namespace")), *nodes])
-    local = SetEnvironmentVariable(DISCOVERY, EnvironmentVariable(DISCOVERY, default_value="LOCALHOST"))
-    return LaunchDescription([local, *_arguments(), group, RegisterEventHandler(done)])
+    return LaunchDescription([stay_local(), *_arguments(), group, RegisterEventHandler(done)])
 
 
 def _camera_nodes(hand: ParameterValue, lockstep: ParameterValue, clock: dict[str, ParameterValue]) -> list[Node]:
