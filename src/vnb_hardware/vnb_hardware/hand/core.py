@@ -158,7 +158,7 @@ class HandCore:
 
     def _command_frames(self, now: float) -> list[bytes]:
         if self.mode is Mode.ENABLED:
-            self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)
+            self._advance(now)
             if not self._stiff and self.servo.line is None and now - self._commanded > self.settings.stiffen_after:
                 self.servo.stiffen(self._q)
                 self._stiff = True
@@ -220,10 +220,14 @@ class HandCore:
         self.mode, self.error, self.reason = Mode.ENABLED, None, ""
         self._commanded, self._stiff = now, False
 
+    def _advance(self, now: float) -> None:
+        """Move the targets on to ``now``; a finger that is not known to be free counts as in contact."""
+        self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)
+
     def command_velocity(self, velocity: Array, torque: Array | None, now: float) -> Array:
         """Move for one horizon; see :meth:`TargetServo.set_velocity`. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
-        self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)  # what is left of the command before
+        self._advance(now)  # what is left of the command before
         sent = self.servo.set_velocity(velocity, torque, now)
         self._commanded, self._stiff = now, False
         return sent
@@ -231,7 +235,7 @@ class HandCore:
     def command_stop(self, now: float) -> None:
         """Keep the present targets, as a command does that says so. Raises :class:`HoldError` if not enabled."""
         self._require_enabled()
-        self.servo.advance(self._q, self.contact(now) | ~self._felt(now), now)
+        self._advance(now)
         self.servo.stop(now)
         self._commanded, self._stiff = now, False
 
