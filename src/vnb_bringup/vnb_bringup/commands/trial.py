@@ -97,8 +97,7 @@ def main(
 
     if record_bag and not ros:
         raise typer.BadParameter("--record records the topics of the node graph, and --no-ros runs without it")
-    chosen = context.get_parameter_source("storage")
-    if not record_bag and chosen is not None and chosen.name == "COMMANDLINE":
+    if not record_bag and _given(context, "storage"):
         raise typer.BadParameter("--storage is that of a bag: it needs --record")
     if hardware not in HARDWARE:
         raise typer.BadParameter(f"got {hardware!r}, expected one of: {', '.join(HARDWARE)}", param_hint="--hardware")
@@ -162,13 +161,15 @@ def _benchmark_belief(method: str) -> str:
 def _refuse_drawing_options(context: typer.Context) -> None:
     """Raise a usage error if an option is given that says what to draw: a case of a file is not drawn."""
     options = {name: f"--{name}" for name in ("regime", "seed", "hand", "friction")} | {"object_name": "--object"}
-    given = sorted(
-        option
-        for name, option in options.items()
-        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
-    )
+    given = sorted(option for name, option in options.items() if _given(context, name))
     if given:
         raise typer.BadParameter(f"{', '.join(given)} cannot be given with --scenario, whose case has them fixed")
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    """Return whether a parameter was given on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _check(scenario: Scenario, settings: TrialSettings) -> None:
