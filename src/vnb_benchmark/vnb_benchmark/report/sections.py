@@ -69,10 +69,12 @@ def build_report(
         _provenance(rows, meta, command),
     ]
     kept = tuple(s for s in sections if s.text or s.tables or s.figures or s.literals)
-    return Report("Benchmark report", _lead(rows, counted, compared), kept)
+    return Report("Benchmark report", _lead(rows, counted, compared, reference), kept)
 
 
-def _lead(rows: Sequence[Outcome], counted: Sequence[Outcome], compared: Sequence[Comparison]) -> tuple[str, ...]:
+def _lead(
+    rows: Sequence[Outcome], counted: Sequence[Outcome], compared: Sequence[Comparison], reference: str
+) -> tuple[str, ...]:
     if not rows:
         return ("The store holds no episodes yet, so there is nothing to report.",)
     lines = []
@@ -99,12 +101,12 @@ def _lead(rows: Sequence[Outcome], counted: Sequence[Outcome], compared: Sequenc
     for verdict in dict.fromkeys(c.verdict for c in overall):
         others = ", ".join(c.other for c in overall if c.verdict == verdict)
         if verdict == "tie":
-            lines.append(f"{overall[0].reference} ties with {others} in robust success: no difference is shown.")
-        elif verdict.startswith(f"{overall[0].reference} "):
-            lines.append(f"{overall[0].reference} is better than {others} in robust success.")
+            lines.append(f"{reference} ties with {others} in robust success: no difference is shown.")
+        elif verdict.startswith(f"{reference} "):
+            lines.append(f"{reference} is better than {others} in robust success.")
         else:
             better = verdict.removesuffix(" is better")
-            lines.append(f"{better} is better than {overall[0].reference} in robust success.")
+            lines.append(f"{better} is better than {reference} in robust success.")
     return tuple(lines)
 
 

@@ -147,12 +147,13 @@ def _provenance(names: tuple[str, ...], pose_source: str, ray: str | None) -> Pr
     from datetime import UTC, datetime
 
     from vnb_benchmark.running.provenance import code_hash, commit, method_versions
+    from vnb_benchmark.running.ray_pool import LOCAL
     from vnb_benchmark.running.run import hardware
     from vnb_benchmark.running.store import Provenance
     from vnb_bringup.report.from_episode import checkpoint_hash, versions
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    machine = hardware() if ray is None or ray == "local" else f"{hardware()}; episodes on the Ray cluster at {ray}"
+    machine = hardware() if ray in (None, LOCAL) else f"{hardware()}; episodes on the Ray cluster at {ray}"
     decide = {**versions(), "code": code_hash(), **method_versions(names)}
     return Provenance(command_line(), decide, checkpoint_hash("learned"), machine, started, commit(), pose_source)
 
@@ -176,8 +177,8 @@ def _run(
     with Store.start(out / STORE_NAME, cases, provenance, resume=resume) as store:
         if retry:
             print(f"{store.forget_broken()} episodes that failed, crashed or hung are run again.")
-        tasks = tasks_to_do(cases, names, uses_beta.__getitem__, store.keys())[:limit]
-        before, began = len(store.keys()), time.monotonic()
+        stored, began = store.keys(), time.monotonic()
+        tasks = tasks_to_do(cases, names, uses_beta.__getitem__, stored)[:limit]
         try:
             with BenchProgress(len(tasks)) as progress:
                 keep(store, engine(tasks), progress.note)
@@ -185,7 +186,7 @@ def _run(
             print(f"\nInterrupted; {len(store.keys())} episodes are stored. The same command with --resume goes on.")
             raise typer.Exit(INTERRUPTED) from None
         finally:
-            store.end_run(len(store.keys()) - before, time.monotonic() - began)
+            store.end_run(len(store.keys()) - len(stored), time.monotonic() - began)
         print_table(store.outcomes())
     _write("report", out, out)
 
