@@ -5,6 +5,7 @@ With ``VNB_SCREENSHOTS=docs/images`` the pictures of the documentation are taken
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,10 +16,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from vnb_bringup.graph.domain import own_domain
 from vnb_bringup.report.json_report import result_json
@@ -37,6 +42,8 @@ pytestmark = [
 ]
 
 PATIENCE = 90.0
+SCENE_WIDTH = 880
+"""What the panel leaves of a window 1280 wide, with or without a scroll bar [pixels]."""
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -94,10 +101,27 @@ class Visitor:
 
         self.wait(shown, what)
 
+    def value(self) -> int:
+        """Return the moment at which the time slider stands."""
+        return int(self.driver.find_element("css selector", "[role=slider]").get_attribute("aria-valuenow"))
+
     def press(self, label: str) -> None:
         """Press a button."""
         button = self.driver.find_element("xpath", f"//button[contains(., '{label}')]")
         self.driver.execute_script("arguments[0].click()", button)
+
+    def scene(self) -> NDArray[np.int16]:
+        """Return the picture (rows, columns, 3) of the 3-D scene beside the panel, once it stands still."""
+        seen: list[NDArray[np.int16]] = []
+
+        def still() -> bool:
+            time.sleep(0.5)  # the scene is drawn after the panel
+            picture = Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
+            seen.append(np.asarray(picture, dtype=np.int16)[:, :SCENE_WIDTH])
+            return len(seen) > 2 and all(changed(seen[-1], other) == 0 for other in seen[-3:-1])
+
+        self.wait(still, "the scene does not come to rest")
+        return seen[-1]
 
     def errors(self) -> list[str]:
         """Return the console's errors."""
@@ -108,6 +132,11 @@ class Visitor:
         folder = os.environ.get("VNB_SCREENSHOTS")
         if folder:
             self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+
+def changed(one: NDArray[np.int16], other: NDArray[np.int16]) -> int:
+    """Return how many pixels differ by more than what rounding makes."""
+    return int((np.abs(one - other).max(axis=-1) > 20).sum())
 
 
 @contextmanager
@@ -177,6 +206,16 @@ def test_a_trial_loads_moves_and_shows_the_right_numbers(trial: Path, visitor: V
     assert page.errors() == []
 
 
+def test_the_scene_moves_with_the_slider(trial: Path, visitor: Visitor) -> None:
+    page, steps = visitor, json.loads((trial / "result.json").read_text())["steps"]
+    page.show(0, 0, "the slider does not move the page")
+    first = page.scene()
+    page.show(len(steps) - 1, steps[-1]["step"], "the slider does not move the page")
+    assert changed(first, page.scene()) > 1000  # fingers, ghosts and cones of a closed hand
+    page.show(0, 0, "the slider does not go back")
+    assert changed(first, page.scene()) < 10
+
+
 def test_the_page_fits_a_phone(visitor: Visitor) -> None:
     page = visitor
     page.driver.set_window_size(390, 844)
@@ -192,6 +231,72 @@ def test_the_page_fits_a_phone(visitor: Visitor) -> None:
 
 
 @pytest.mark.ros
+def test_a_bag_shows_the_numbers_of_its_messages(tmp_path: Path) -> None:
+    """The page of a recording, against what a reader that is not ours finds in the file."""
+    for package in ("rclpy", "vnb_msgs"):
+        pytest.importorskip(package)
+    run_in_graph("cube", tmp_path / "trial", "--method", "vnb", "--record")
+    bag = tmp_path / "trial" / "bag"
+    heard = read_independently(bag)
+    decided = heard["/planner/status"]
+    with visit("--bag", str(bag)) as page:
+        page.wait(lambda: bool(page.text("time")), "the bag is not shown")
+        last = int(page.driver.find_element("css selector", "[role=slider]").get_attribute("aria-valuemax"))
+        assert last >= len(decided) - 1  # every decision can be seen
+        pictures = []
+        for moment in (last // 4, 3 * last // 4, last):  # before the first decision, between decisions, at the end
+            page.go_to(moment)
+            page.wait(lambda shown=moment: page.value() == shown, "the slider does not move the page")  # type: ignore[misc]
+            pictures.append(page.scene())
+            now = float(page.text("time").removesuffix(" s")) + 0.005
+            told = {topic: [m for m in heard[topic] if seconds(m) <= now] for topic in DECISION_TOPICS}
+            statuses, quality, belief = told["/planner/status"], told["/grasp_quality"][-1], told["/belief"][-1]
+            assert page.text("step") == (str(statuses[-1].step) if statuses else "0")
+            assert page.text("p_fail") == (f"{statuses[-1].p_fail:.2f}" if statuses else "–")
+            assert page.text("cvar") == (f"{statuses[-1].cvar:.3f}" if statuses else "–")
+            assert page.text("epsilon_hat") == f"{quality.epsilon_hat:.3f}"
+            assert page.text("entropy") == f"{belief.entropy:.1f}"
+            assert page.text("contacts") == f"{sum(quality.contact)} of 5"
+            assert [page.text(f"force_{i}") for i in range(5)] == [f"{force:.2f} N" for force in quality.force]
+        assert statuses
+        assert sum(quality.contact) >= 2
+        assert heard["/trial/verdict"][-1].message.partition(".")[0] in page.text("verdict")
+        assert all(changed(before, after) > 1000 for before, after in pairwise(pictures))
+        assert page.errors() == []
+
+
+DECISION_TOPICS = ("/planner/status", "/grasp_quality", "/belief")
+
+
+def read_independently(bag: Path) -> dict[str, list[Any]]:
+    """Return a bag's messages by topic, decoded by mcap-ros2-support from the definitions in the file."""
+    reader = pytest.importorskip("mcap_ros2.reader")
+    heard: dict[str, list[Any]] = {}
+    for file in sorted(bag.glob("*.mcap")):
+        for message in reader.read_ros2_messages(str(file)):
+            heard.setdefault(message.channel.topic, []).append(message.ros_msg)
+    return heard
+
+
+def seconds(message: Any) -> float:
+    """Return a message's stamp [s]."""
+    return float(message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec)
+
+
+def run_in_graph(name: str, out: Path, *options: str) -> None:
+    """Run a trial through the graph to its end."""
+    with start_in_graph(name, out, *options) as graph:
+        assert graph.wait(240) == 0
+
+
+def start_in_graph(name: str, out: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start a trial through the graph."""
+    command = [sys.executable, "-m", "vnb_bringup.cli", "trial", "--object", name, "--pose-source", "sensor"]
+    fixed = ["--no-battery", "--no-pictures", "--out", str(out)]
+    return subprocess.Popen([*command, *fixed, *options], stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.ros
 def test_the_page_survives_a_restart_of_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rclpy")
     pytest.importorskip("vnb_msgs")
@@ -202,14 +307,19 @@ def test_the_page_survives_a_restart_of_the_graph(tmp_path: Path, monkeypatch: p
 
 def follow_two_graphs(tmp_path: Path) -> None:
     with visit() as page:
-        for name in ("cube", "box"):
-            command = [sys.executable, "-m", "vnb_bringup.cli", "trial", "--object", name, "--method", "scripted"]
-            options = ["--pose-source", "sensor", "--no-battery", "--no-pictures", "--out", str(tmp_path / name)]
-            with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as graph:
+        for name, method in (("cube", "vnb"), ("box", "scripted")):
+            with start_in_graph(name, tmp_path / name, "--method", method, "--record") as graph:
                 # A browser beside a trial at full speed sees some of its moments; which, depends on the machine.
                 page.wait(lambda shown=name: shown in page.text("verdict"), f"the graph with the {name} is not shown")  # type: ignore[misc]
                 assert graph.wait(240) == 0
             summary = json.loads((tmp_path / name / "result.json").read_text())["summary"]
             final = f"{summary['steps']}, {summary['contacts']} of 5 fingers in contact"
             page.wait(lambda shown=final: shown in page.text("verdict"), "the final figures are not shown")  # type: ignore[misc]
+            heard = read_independently(tmp_path / name / "bag")
+            quality, status = heard["/grasp_quality"][-1], heard["/planner/status"][-1]
+            forces = [f"{force:.2f} N" for force in quality.force]
+            page.wait(lambda: [page.text(f"force_{i}") for i in range(5)] == forces, f"forces are not {forces}")  # noqa: B023
+            assert page.text("step") == str(status.step)
+            assert page.text("p_fail") == ("–" if np.isnan(status.p_fail) else f"{status.p_fail:.2f}")
+            assert page.text("epsilon_hat") == f"{quality.epsilon_hat:.3f}"
         assert page.errors() == []

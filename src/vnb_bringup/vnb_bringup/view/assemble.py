@@ -170,9 +170,8 @@ def _object_pose(me: Assembler, snapshot: Snapshot, message: Any) -> Snapshot:
 
 
 def _quality(me: Assembler, snapshot: Snapshot, message: Any) -> Snapshot:
-    return replace(
+    return replace(  # its step is 0 where no decision waits for it, as during the lift
         snapshot,
-        step=int(message.step),
         force=_numbers(message.force, "grasp_quality, force"),
         contact=np.array(message.contact, dtype=bool),
         points=np.array([[p.x, p.y, p.z] for p in message.contact_points]),

@@ -60,7 +60,7 @@ class Snapshot:
 
     Attributes:
         time: Simulated time of the readings [s].
-        step: Decision step.
+        step: Step of the last decision.
         object_name: Registered name of the object; empty = not known.
         method: Method that moves the fingers; empty = not known.
         phase: ``idle``, ``closing``, ``done``, ``hold`` or ``failed``; empty = not known.
