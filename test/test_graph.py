@@ -107,6 +107,14 @@ def test_with_the_wall_clock_a_trial_runs_too() -> None:
     assert record.verdict is not None
 
 
+def test_a_closing_whose_steps_were_lost_is_not_judged(composed: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composed.conductor._recorder, "stop", lambda expected, timeout: ())
+    record = composed.conductor.run(scenario(), SETTINGS, max_steps=2)
+    assert record.error_code == ErrorCode.TIMEOUT
+    assert "ended with step 2, recorded is none" in record.error_message
+    assert (record.steps, record.verdict) == ((), None)
+
+
 # --- who may know what ----------------------------------------------------------------------------------------------
 
 

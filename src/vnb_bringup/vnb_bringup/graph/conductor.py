@@ -244,7 +244,15 @@ class TrialConductor(VnbNode):
             result = self._act(self._grasp, goal)
             expected, trial.stop_reason = result.steps + 1, result.stop_reason
         finally:
-            trial.steps += self._recorder.stop(expected, ANSWER_TIMEOUT)
+            steps = self._recorder.stop(expected, ANSWER_TIMEOUT)
+            trial.steps += steps
+        if not steps or steps[-1].step != result.steps:
+            recorded = steps[-1].step if steps else "none"
+            raise Refusal(
+                f"closing: the planner ended with step {result.steps}, recorded is {recorded}; messages were lost, so "
+                "the grasp is not judged; is the machine busy?",
+                ErrorCode.TIMEOUT,
+            )
 
     def _lift(self, scene: PlanningScene, approach: Approach) -> None:
         pose = pose_to_message(scene.lift_pose(approach.arm_q))

@@ -40,6 +40,9 @@ _PARTS: tuple[tuple[Any, str, str], ...] = (
 )
 """Type, topic and name of the messages that make a step's record."""
 
+_KEPT = 500
+"""Steps whose readings wait for their decision: 20 s, as with the wall clock a decision may be slow."""
+
 
 class Recorder:
     """Collects the steps of one grasp at a time.
@@ -54,7 +57,7 @@ class Recorder:
         self._steps: list[StepRecord] = []
         self._on_step: OnStep | None = None
         self._recording = False
-        self._join = join = StampJoin(tuple(name for _, _, name in _PARTS), self._take)
+        self._join = join = StampJoin(tuple(name for _, _, name in _PARTS), self._take, keep=_KEPT)
         group = MutuallyExclusiveCallbackGroup()
         for kind, topic, name in _PARTS:
             node.create_subscription(kind, topic, join.receiver(name), qos.CHAIN, callback_group=group)
