@@ -20,6 +20,7 @@ from rclpy.publisher import Publisher
 from rclpy.topic_or_service_is_hidden import topic_or_service_is_hidden
 
 from vnb_bringup.bags.nodes import recorder_node
+from vnb_bringup.bags.nodes.types import message_class
 from vnb_grasp.errors import BagError
 from vnb_grasp.nodes.base import CountingPublisher
 
@@ -119,9 +120,10 @@ def _missing(graph: Graph) -> list[str]:
 
 def _publishers(graph: Graph) -> Iterator[Publisher]:
     """Yield the publishers of the topics that are recorded."""
+    aside = tuple(message_class(name) for name in recorder_node.ON_DEMAND)
     for node in graph.nodes.values():
         for publisher in node.publishers:
-            if not topic_or_service_is_hidden(publisher.topic_name):
+            if publisher.msg_type not in aside and not topic_or_service_is_hidden(publisher.topic_name):
                 yield publisher
 
 

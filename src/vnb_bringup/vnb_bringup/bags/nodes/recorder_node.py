@@ -45,7 +45,7 @@ _EMPTY, _LATE = 8, 50
 """Looks in a row that find no message, or none from before the end, after which none is expected; looks, not seconds:
 on a busy machine seconds pass without one."""
 _LOOK = 0.05
-_ON_DEMAND = frozenset({"sensor_msgs/msg/PointCloud2"})
+ON_DEMAND = frozenset({"sensor_msgs/msg/PointCloud2"})
 """What is made of other topics for whoever listens: recorded only by name, or recording would make it."""
 
 
@@ -120,7 +120,7 @@ class RecorderNode(VnbNode):
                     continue
                 if self._wanted and name not in self._wanted:
                     continue
-                if not self._wanted and _ON_DEMAND.issuperset(types):
+                if not self._wanted and ON_DEMAND.issuperset(types):
                     continue
                 publishers = self.get_publishers_info_by_topic(name)
                 if name in self._heard:
