@@ -64,7 +64,8 @@ class BagReader:
             for file in files:
                 self._add(file, custom)
             self._take_told(told)
-            self.info = told or self._survey(custom)
+            # What is told of a file that broke off later is no longer true.
+            self.info = told if told and self.complete else self._survey({**(told.custom if told else {}), **custom})
         except BaseException:
             self.close()
             raise
